@@ -1,0 +1,138 @@
+"""Sequences laid end to end in one row, without padding.
+
+Every function keeps the order it is given. Nothing here loops over tokens in Python: packing is part of every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from baro.core.errors import DataError
+from baro.core.types import Batch, Sequence
+
+R = TypeVar("R", bound=tuple[Sequence, ...])
+
+
+def pack(sequences: Iterable[Sequence]) -> Batch:
+    """One batch of all `sequences`, in order.
+
+    Sequences without a learnt token stay in and weigh nothing: `count` is the number of learnt tokens.
+
+    Returns:
+        Batch with tokens, positions (T,) int64, learn (T,) bool, False at the first position of every sequence.
+    """
+    rows = list(sequences)
+    assert rows, "a batch holds at least one sequence"
+    lengths = [len(row.tokens) for row in rows]
+    assert all(lengths), "a sequence holds at least one token"
+    assert lengths == [len(row.learn) for row in rows], "tokens and learn are of one length"
+    total, sizes = sum(lengths), np.asarray(lengths)
+    starts = np.cumsum(sizes) - sizes
+    tokens = np.fromiter(chain.from_iterable(row.tokens for row in rows), np.int64, total)
+    learn = np.fromiter(chain.from_iterable(row.learn for row in rows), np.bool_, total)
+    learn[starts] = False  # nothing stands before a first token, so nothing predicts it
+    return Batch(
+        tokens=torch.from_numpy(tokens),
+        positions=torch.from_numpy(np.arange(total, dtype=np.int64) - np.repeat(starts, sizes)),
+        lengths=tuple(lengths),
+        learn=torch.from_numpy(learn),
+        count=int(learn.sum()),
+        where=tuple(row.where for row in rows),
+    )
+
+
+def micro_batches(
+    sequences: Iterable[Sequence], *, max_tokens: int | None = None, max_sequences: int | None = None
+) -> list[Batch]:
+    """`sequences` cut, in order, into packed batches that keep both limits.
+
+    Args:
+        sequences: the rows of one update.
+        max_tokens: tokens one batch may hold; None for no limit.
+        max_sequences: sequences one batch may hold; None for no limit.
+
+    Raises:
+        DataError: one sequence alone is longer than `max_tokens`.
+    """
+    groups = _groups([(row,) for row in sequences], max_tokens, max_sequences)
+    return [pack(row for (row,) in group) for group in groups]
+
+
+def pairs(rows: Iterable[tuple[Sequence, Sequence]]) -> Batch:
+    """One batch of (chosen, rejected) pairs: segments chosen0, rejected0, chosen1, …; `count` is the number of pairs.
+
+    A pair counts whatever it learns; leave out pairs in which nothing is left to learn (`Sequence.count == 0`) before.
+    """
+    return _pack_pairs(list(rows))
+
+
+def pair_batches(
+    rows: Iterable[tuple[Sequence, Sequence]], *, max_tokens: int | None = None, max_pairs: int | None = None
+) -> list[Batch]:
+    """Pairs cut, in order, into batches as `pairs` makes them; a pair is never divided.
+
+    Raises:
+        DataError: one pair alone is longer than `max_tokens`.
+    """
+    return [_pack_pairs(group) for group in _groups(list(rows), max_tokens, max_pairs)]
+
+
+def documents_to_blocks(sequences: Iterable[Sequence], block: int) -> list[Sequence]:
+    """Long documents cut into pieces of at most `block` tokens, each a sequence of its own; short ones stay whole.
+
+    A piece begins with the last token of the piece before it, which it sees and does not learn: so every token that
+    was learnt in the document is learnt in exactly one piece.
+
+    Args:
+        sequences: documents.
+        block: tokens of the longest piece, at least 2.
+    """
+    if block < 2:
+        raise DataError(f"a block of {block} tokens cannot be learnt from", hint="Use at least 2.")
+    return [piece for document in sequences for piece in _blocks(document, block)]
+
+
+def _blocks(document: Sequence, block: int) -> list[Sequence]:
+    if len(document.tokens) <= block:
+        return [document]
+    starts = range(0, len(document.tokens) - 1, block - 1)
+    return [
+        Sequence(
+            document.tokens[start : start + block],
+            [False, *document.learn[start + 1 : start + block]],
+            document.where,
+        )
+        for start in starts
+    ]
+
+
+def _pack_pairs(rows: list[tuple[Sequence, Sequence]]) -> Batch:
+    batch = pack(chain.from_iterable(rows))
+    return Batch(batch.tokens, batch.positions, batch.lengths, batch.learn, len(rows), batch.where)
+
+
+def _groups(rows: list[R], max_tokens: int | None, max_rows: int | None) -> list[list[R]]:
+    """Rows gathered in order until the next one would break a limit."""
+    groups: list[list[R]] = []
+    held = 0
+    for row in rows:
+        size = sum(len(sequence.tokens) for sequence in row)
+        if max_tokens is not None and size > max_tokens:
+            what = "sequence" if len(row) == 1 else "pair"
+            raise DataError(
+                f"a {what} of {size} tokens does not fit into a micro-batch of {max_tokens}",
+                where=row[0].where,
+                hint="Lower max_length or raise the tokens of a micro-batch.",
+            )
+        full = not groups or (max_tokens is not None and held + size > max_tokens)
+        if full or (max_rows is not None and len(groups[-1]) >= max_rows):
+            groups.append([])
+            held = 0
+        groups[-1].append(row)
+        held += size
+    return groups
