@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from baro.core.errors import ConfigError
-from baro.data.templates import CHAT_TEMPLATE, SPECIAL_TOKENS
+from baro.data.markup import CHAT_TEMPLATE, SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
