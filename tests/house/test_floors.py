@@ -17,7 +17,8 @@ FLOORS = {
     "recipes": 3,
     "pipeline": 4,
     "web": 5,
-    **dict.fromkeys(["cli", "__main__"], 6),  # the command line starts everything, the web pages included
+    "cli": 6,  # the command line starts everything, the web pages included
+    "__main__": 7,
 }
 TORCH_ONLY = ("core", "objectives")
 
