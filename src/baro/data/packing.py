@@ -93,7 +93,7 @@ def documents_to_blocks(sequences: Iterable[Sequence], block: int) -> list[Seque
         block: tokens of the longest piece, at least 2.
     """
     if block < 2:
-        raise DataError(f"a block of {block} tokens cannot be learnt from", hint="Use at least 2.")
+        raise DataError(f"a block of {block} tokens cannot be learnt from.", hint="Use at least 2.")
     return [piece for document in sequences for piece in _blocks(document, block)]
 
 
@@ -125,7 +125,7 @@ def _groups(rows: list[R], max_tokens: int | None, max_rows: int | None) -> list
         if max_tokens is not None and size > max_tokens:
             what = "sequence" if len(row) == 1 else "pair"
             raise DataError(
-                f"a {what} of {size} tokens does not fit into a micro-batch of {max_tokens}",
+                f"a {what} of {size} tokens does not fit into a micro-batch of {max_tokens}.",
                 where=row[0].where,
                 hint="Lower max_length or raise the tokens of a micro-batch.",
             )

@@ -52,7 +52,7 @@ class Stream:
         self.per_epoch = steps_in(n, per_update, drop_last=drop_last)
         if self.per_epoch == 0:
             raise DataError(
-                f"{n} rows do not fill one update of {per_update}",
+                f"{n} rows do not fill one update of {per_update}.",
                 hint="Lower the batch size or add data." if n else "The data set is empty.",
             )
         self.n, self.updates, self.per_update, self.seed, self.drop_last = n, updates, per_update, seed, drop_last
@@ -99,7 +99,7 @@ class Stream:
         if changed:
             what = ", ".join(f"{name} {then} → {now}" for name, (then, now) in changed.items())
             raise CheckpointError(
-                f"the order of the data is not the one of the checkpoint: {what}",
+                f"the order of the data is not the one of the checkpoint: {what}.",
                 hint="Resume with the same data, batch and seed, or start a new run.",
             )
         self.done = int(state["done"])

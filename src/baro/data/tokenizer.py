@@ -81,7 +81,7 @@ def train_characters(texts: Iterable[str], vocab_size: int) -> PreTrainedTokeniz
 def _check_size(vocab_size: int, minimum: int) -> None:
     if vocab_size < minimum:
         raise ConfigError(
-            f"vocab_size is {vocab_size}; expected at least {minimum}",
+            f"vocab_size is {vocab_size}; expected at least {minimum}.",
             where="vocab_size",
             hint="The special tokens and the 256 bytes, which make every text encodable, take that many.",
         )

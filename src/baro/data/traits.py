@@ -71,7 +71,7 @@ def traits_of(tokenizer: Any) -> Traits:
 def _examine(tokenizer: Any) -> Traits:
     if tokenizer.eos_token_id is None:
         raise DataError(
-            "the tokenizer has no eos token; expected one, for without it an answer never ends",
+            "the tokenizer has no eos token; expected one, for without it an answer never ends.",
             hint="Set tokenizer.eos_token, or train a tokenizer with baro.",
         )
     special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
@@ -158,7 +158,7 @@ def templated(tokenizer: Any, traits: Traits, messages: Many[Message], prompt: b
     except (jinja2.TemplateError, TypeError, KeyError, IndexError) as error:
         raise DataError(
             f"the tokenizer's chat template refuses this conversation of "
-            f"{', '.join(message.role for message in messages) or 'no turns'}: {error}",
+            f"{', '.join(message.role for message in messages) or 'no turns'}: {error}.",
             where=where,
             hint="Mend the row, or give the tokenizer a template that takes it.",
         ) from error

@@ -197,7 +197,7 @@ def _join(traits: Traits, plan: Plan, max_length: int | None) -> Sequence:
         learn.insert(0, False)
     if not tokens:
         raise DataError(
-            "nothing is left of this row after tokenisation", where=plan.where, hint="Remove the empty row."
+            "nothing is left of this row after tokenisation.", where=plan.where, hint="Remove the empty row."
         )
     learn[0] = False
     return Sequence(tokens[:max_length], learn[:max_length], plan.where)
