@@ -1,0 +1,236 @@
+"""Attention over packed rows, without masks: every sequence attends to itself alone.
+
+A micro-batch is one row of T tokens, S sequences end to end. transformers' modules run unchanged on that row; the
+attention function registered here under the name "baro" finds a `plan` among its keyword arguments and does what it
+says. A training plan sorts the sequences into buckets of similar length, pads them inside attention only, runs one
+`scaled_dot_product_attention(is_causal=True)` a bucket, and lays the results back into the row. Right-padding needs no
+mask under causality: no real token comes after a padded one.
+
+Without a plan (somebody calls the model as usual, `generate` for one) the function computes what transformers' own
+attention computes, from the mask transformers builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+NAME = "baro"
+
+
+class Rule(NamedTuple):
+    """How one layer attends.
+
+    Attributes:
+        scaling: factor of the scores; None means 1/sqrt(head size).
+        window: a token sees itself and the window - 1 tokens before it; None means all.
+        softcap: scores become softcap * tanh(scores / softcap) before the softmax (Gemma 2); None means unchanged.
+        dropout: probability of dropping an attention weight.
+    """
+
+    scaling: float | None
+    window: int | None
+    softcap: float | None
+    dropout: float
+
+
+class Plan(Protocol):
+    """What attention does with the tokens of a row."""
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
+        """(1, H, T, Dh) queries, (1, Hkv, T, Dh) keys and values → (1, T, H, Dh)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Self-attention within each of S sequences laid end to end.
+
+    Attributes:
+        buckets: (rows, length) of each padded block.
+        source: (places,) int64, the token at each place of the padded blocks; places of padding repeat token 0.
+        place: (T,) int64, the place of each token. None in both when the row already is one block without padding.
+    """
+
+    buckets: tuple[tuple[int, int], ...]
+    source: Tensor | None
+    place: Tensor | None
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
+        """See `Plan.attend`."""
+        parts = [part.squeeze(0).transpose(0, 1) for part in (query, key, value)]
+        if self.source is not None:
+            parts = [_Move.apply(part, self.source, self.place) for part in parts]
+        sizes = [rows * length for rows, length in self.buckets]
+        outputs = []
+        for (rows, length), *blocks in zip(self.buckets, *(part.split(sizes) for part in parts), strict=True):
+            shaped = (block.reshape(rows, length, *block.shape[1:]).transpose(1, 2) for block in blocks)
+            outputs.append(causal(*shaped, rule).transpose(1, 2).flatten(0, 1))
+        output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        if self.place is not None:
+            output = _Move.apply(output, self.place, self.source)
+        return output.unsqueeze(0)
+
+
+class _Move(torch.autograd.Function):
+    """Rows by index, where the gradient too is a gather: `back` undoes `index`, and padding has no gradient.
+
+    Either direction may be the one with padding. Padded places copy token 0 forwards; backwards nothing flows from
+    them, and nothing flows into them, because their queries' results are never read.
+    """
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, index: Tensor, back: Tensor) -> Tensor:
+        ctx.index, ctx.back = index, back
+        return rows.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        if len(ctx.index) >= len(ctx.back):  # padding went in: each token reads its own place
+            return gradient.index_select(0, ctx.back), None, None
+        moved = gradient.new_zeros(len(ctx.back), *gradient.shape[1:])
+        return moved.index_copy_(0, ctx.index, gradient), None, None
+
+
+@lru_cache(maxsize=128)
+def packed(lengths: tuple[int, ...], device: torch.device) -> Packed:
+    """The plan of a row of sequences with these lengths (tokens); kept, because a micro-batch is often seen again."""
+    if len(set(lengths)) == 1:
+        return Packed(((len(lengths), lengths[0]),), None, None)
+    groups = bucket(lengths)
+    starts = torch.tensor((0, *lengths)).cumsum(0).tolist()
+    source, place, filled = [], torch.empty(starts[-1], dtype=torch.int64), 0
+    for members in groups:
+        longest = max(lengths[member] for member in members)
+        for member in members:
+            tokens = torch.arange(starts[member], starts[member] + lengths[member])
+            place[tokens] = torch.arange(filled, filled + len(tokens))
+            source += [tokens, torch.zeros(longest - len(tokens), dtype=torch.int64)]
+            filled += longest
+    shapes = tuple((len(members), max(lengths[member] for member in members)) for members in groups)
+    return Packed(shapes, torch.cat(source).to(device), place.to(device))
+
+
+def bucket(lengths: Items[int], *, call: int = 4096) -> list[list[int]]:
+    """Group sequences of similar length: indices into `lengths`, longest first.
+
+    A block of n rows of length L costs n L (L + 64): scores, and work by the token; every further call costs as much
+    as `call` of these. A sequence joins the block above it while padding it is cheaper than opening a new block.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    groups: list[list[int]] = []
+    spent = 0  # padding of the current block, which a new block opened earlier would have avoided
+    for index in order:
+        longest, length = lengths[groups[-1][0]] if groups else 0, lengths[index]
+        waste = longest * (longest + 64) - length * (length + 64)
+        if not groups or spent + waste > call * 8:
+            groups, spent = [*groups, [index]], 0
+        else:
+            groups[-1].append(index)
+            spent += waste
+    return groups
+
+
+@lru_cache(maxsize=64)
+def _band(length: int, window: int, device: torch.device) -> Tensor:
+    """(length, length) bool: True where the key is the query itself or one of the window - 1 tokens before it."""
+    place = torch.arange(length, device=device)
+    behind = place[:, None] - place[None, :]
+    return (behind >= 0) & (behind < window)
+
+
+def causal(query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
+    """Causal self-attention of padded rows: (b, H, L, Dh), (b, Hkv, L, Dh) twice → (b, H, L, Dh)."""
+    length = query.shape[2]
+    if rule.softcap is not None:
+        return softcapped(query, key, value, _band(length, rule.window or length, query.device), rule)
+    grouped = query.shape[1] != key.shape[1]
+    if rule.window is not None and length > rule.window:
+        band = _band(length, rule.window, query.device)
+        return scaled_dot_product_attention(
+            query, key, value, band, rule.dropout, scale=rule.scaling, enable_gqa=grouped
+        )
+    return scaled_dot_product_attention(
+        query, key, value, dropout_p=rule.dropout, is_causal=True, scale=rule.scaling, enable_gqa=grouped
+    )
+
+
+def softcapped(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rule: Rule) -> Tensor:
+    """Attention whose scores are capped before the softmax, which fused kernels do not offer.
+
+    Args:
+        mask: bool, broadcast against (b, H, Lq, Lk); True where a query sees a key.
+    """
+    groups = query.shape[1] // key.shape[1]
+    key, value = (part.repeat_interleave(groups, 1) if groups > 1 else part for part in (key, value))
+    scaling = query.shape[-1] ** -0.5 if rule.scaling is None else rule.scaling
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if rule.softcap is not None:
+        scores = torch.tanh(scores / rule.softcap) * rule.softcap
+    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    precise = torch.float32 if scores.dtype in (torch.bfloat16, torch.float16) else scores.dtype
+    weights = torch.softmax(scores, -1, dtype=precise).to(query.dtype)
+    return torch.matmul(torch.nn.functional.dropout(weights, rule.dropout), value)
+
+
+def attention(
+    module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    plan: Plan | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **_,
+) -> tuple[Tensor, None]:
+    """The function transformers calls in every layer; see the module's docstring. Returns ((B, T, H, Dh), None)."""
+    rule = Rule(scaling, sliding_window, softcap, dropout)
+    if plan is not None:
+        return plan.attend(module.layer_idx, query, key, value, rule), None
+    if attention_mask is None:
+        assert query.shape[2] == 1, "the mask function always makes a mask where more than one token is asked about"
+        attention_mask = torch.ones(1, 1, 1, key.shape[2], dtype=torch.bool, device=query.device)
+    if softcap is not None:
+        return softcapped(query, key, value, attention_mask, rule).transpose(1, 2), None
+    grouped = query.shape[1] != key.shape[1]
+    output = scaled_dot_product_attention(query, key, value, attention_mask, dropout, scale=scaling, enable_gqa=grouped)
+    return output.transpose(1, 2), None
+
+
+@lru_cache(maxsize=1)
+def register() -> None:
+    """Make "baro" known to transformers. Masks for calls without a plan are transformers' own, as bool."""
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+    def mask(*args, **kwargs):
+        return sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, mask)
+
+
+def run(trunk, tokens: Tensor, positions: Tensor, plan: Plan) -> Tensor:
+    """Hidden states of one row: (T,) int64 tokens and positions → (T, D).
+
+    transformers passes a mask that already has four dimensions straight on, so an empty one spares it the work of
+    building masks that no plan reads.
+    """
+    output = trunk(
+        input_ids=tokens.unsqueeze(0),
+        position_ids=positions.unsqueeze(0),
+        attention_mask=tokens.new_empty(1, 1, 1, 0),
+        plan=plan,
+        use_cache=False,
+    )
+    return output.last_hidden_state.squeeze(0)

@@ -1,0 +1,235 @@
+"""Models and tokenizers in and out of folders, as plain transformers checkpoints."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baro.core.errors import BaroError
+from baro.models import heads
+from baro.models.support import support
+
+
+def language_model(path: str | Path, *, dtype: str = "auto", device: str = "auto"):
+    """A causal language model with our attention, ready for `forward` and `sample`.
+
+    Args:
+        path: a folder, or a name on the Hugging Face hub.
+        dtype: auto (see `pick_dtype`), float32, bfloat16, float16 or float64.
+        device: auto (see `pick_device`) or what torch calls it.
+
+    Errors: BaroError when there is no such model, or it is not one this class of transformers can load.
+    """
+    place = _place(path, dtype, device)
+    from transformers import AutoModelForCausalLM
+
+    return _ready(_load(AutoModelForCausalLM, path, "a causal language model", place["dtype"])[0], place["device"])
+
+
+def reward_model(path: str | Path, *, dtype: str = "auto", device: str = "auto", seed: int = 0):
+    """A sequence-classification model with one label.
+
+    From a saved reward model: as saved. From a language model: its trunk with a fresh head, N(0, 1/√(D+1)) drawn from
+    `seed` (Stiennon et al. 2020). Arguments and errors as for `language_model`.
+    """
+    place = _place(path, dtype, device)
+    from transformers import AutoModelForSequenceClassification
+
+    model, fresh = _load(
+        AutoModelForSequenceClassification, path, "a sequence-classification model", place["dtype"], num_labels=1
+    )
+    if fresh:
+        heads.initialise_head(model, seed=seed)
+    _set_padding(model, path)
+    return _ready(model, place["device"])
+
+
+def value_model(source, *, dtype: str = "auto", device: str = "auto", seed: int = 0, zero: bool = False):
+    """A critic: the class of `reward_model`, one number at every position.
+
+    Args:
+        source: a folder or hub name of a reward or language model, or a model in memory, whose trunk (and head, if it
+            has one) is copied.
+        zero: start with a head of zeros, so that every value is exactly 0.
+    """
+    if isinstance(source, str | Path):
+        model = reward_model(source, dtype=dtype, device=device, seed=seed)
+    else:
+        model = _from_memory(source, seed)
+    if zero:
+        heads.zero_head(model)
+    return model
+
+
+def load_tokenizer(path: str | Path):
+    """The tokenizer of a folder or hub name; with a padding token (the end token where it has none of its own).
+
+    Errors: BaroError when there is none.
+    """
+    _check(path)
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError, KeyError) as problem:
+        raise BaroError(
+            f"no tokenizer could be loaded: {_first_line(problem)}",
+            where=str(path),
+            hint="A model folder needs tokenizer.json and tokenizer_config.json.",
+        ) from problem
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def save(model, tokenizer, folder: str | Path) -> None:
+    """Write a folder plain transformers loads: safetensors (tied weights once, dtype kept), configurations, tokenizer.
+
+    The generation configuration holds the end token; nothing in the folder refers to this package.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    if model.can_generate():
+        _set_ends(model, tokenizer)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def pick_device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def pick_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware computes in it, else float32: without such units bfloat16 is 8 to 100 times slower."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    units = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return torch.bfloat16 if units.get("avx512_bf16") or units.get("amx_bf16") else torch.float32
+
+
+def _place(path: str | Path, dtype: str, device: str) -> dict[str, Any]:
+    _check(path)
+    chosen = pick_device() if device == "auto" else torch.device(device)
+    return {"device": chosen, "dtype": as_dtype(dtype, chosen)}
+
+
+def as_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype a setting names; auto: see `pick_dtype`."""
+    names = {
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+        "float64": torch.float64,
+    }
+    if name == "auto":
+        return pick_dtype(device)
+    if name not in names:
+        raise BaroError(f"dtype is {name!r}; it can be auto, {', '.join(names)}.", where="dtype")
+    return names[name]
+
+
+def _check(path: str | Path) -> None:
+    """Refuse what is neither a model folder nor could be a hub name, before anything heavy is imported."""
+    folder, name = Path(path).expanduser(), str(path)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
+            raise BaroError(
+                "this folder holds no model: config.json is missing.",
+                where=name,
+                hint="Give the output directory of a finished stage, or a transformers checkpoint.",
+            )
+        return
+    if folder.exists():
+        raise BaroError("expected a model folder, found a file.", where=name)
+    parts = name.split("/")
+    looks_local = len(parts) > 2 or name.startswith((".", "~", "/")) or (len(parts) == 2 and Path(parts[0]).is_dir())
+    if looks_local or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise BaroError("no such model folder.", where=name, hint="Check the path, or run the stage that writes it.")
+
+
+def _load(auto, path: str | Path, what: str, dtype: torch.dtype, **options) -> tuple[Any, bool]:
+    """The model, and whether its head had to be made afresh."""
+    from transformers.utils import logging
+
+    folder = Path(path).expanduser()
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # fresh heads are announced as a fault; here they are what was asked for
+    logging.disable_progress_bar()
+    try:
+        model, info = auto.from_pretrained(
+            folder if folder.is_dir() else str(path),
+            dtype=dtype,
+            local_files_only=folder.is_dir(),
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, ValueError, KeyError) as problem:
+        found = "it cannot be loaded" if folder.is_dir() else "no such folder here, and the hub gave nothing"
+        raise BaroError(
+            f"expected {what}; {found}: {_first_line(problem)}",
+            where=str(path),
+            hint="Models are folders with config.json and *.safetensors; check the path or the name.",
+        ) from problem
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()
+    missing = set(info["missing_keys"])
+    headless = {name for name in missing if name.startswith("score.")}
+    if missing - headless:
+        raise BaroError(
+            f"{len(missing - headless)} weights are missing, first {min(missing - headless)}.",
+            where=str(path),
+            hint="The checkpoint is incomplete or belongs to another kind of model.",
+        )
+    return model, bool(headless)
+
+
+def _ready(model, device: torch.device):
+    model.to(device)
+    support(model)
+    return model
+
+
+def _from_memory(source, seed: int):
+    from transformers import AutoModelForSequenceClassification
+
+    config = type(source.config).from_dict(source.config.to_dict())
+    config.num_labels = 1
+    model = AutoModelForSequenceClassification.from_config(config).to(source.dtype)
+    model.base_model.load_state_dict(source.base_model.state_dict())
+    if isinstance(getattr(source, "score", None), torch.nn.Module):
+        heads.score_layer(model).load_state_dict(source.score.state_dict())
+    else:
+        heads.initialise_head(model, seed=seed)
+    return _ready(model, source.device)
+
+
+def _set_padding(model, path: str | Path) -> None:
+    """transformers pools at the last token that is not padding, so it must know the padding token."""
+    config = model.config.get_text_config()
+    if config.pad_token_id is None:
+        config.pad_token_id = load_tokenizer(path).pad_token_id
+
+
+def _set_ends(model, tokenizer) -> None:
+    known = model.generation_config.eos_token_id
+    ends = [known] if isinstance(known, int) else list(known or [])
+    if tokenizer.eos_token_id is not None and tokenizer.eos_token_id not in ends:
+        ends.append(tokenizer.eos_token_id)
+    model.generation_config.eos_token_id = ends[0] if len(ends) == 1 else (ends or None)
+    if model.generation_config.pad_token_id is None:
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
+
+
+def _first_line(problem: Exception) -> str:
+    lines = str(problem).strip().splitlines()
+    return lines[0] if lines else type(problem).__name__
