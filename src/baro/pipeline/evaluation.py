@@ -1,0 +1,167 @@
+"""Every model on the same prompts: answers, scores and figures, kept per model so that only what changed is redone."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from baro.core.errors import ConfigError
+from baro.data.packing import documents_to_blocks
+from baro.data.read import read_prompts, read_texts
+from baro.data.templates import render_texts
+from baro.engine.config import ExistingPath, Settings
+from baro.evals.answers import answers
+from baro.evals.compare import Scored, measure, score_answers
+from baro.evals.likelihood import mean_nats
+from baro.evals.tasks import score_tasks
+from baro.models.load import language_model, load_tokenizer
+from baro.recipes.scoring import by_function, by_model
+
+
+class Evaluation(Settings):
+    """Settings of a recipe's `evaluate` block."""
+
+    models: list[str]
+    """Stages whose models are compared, in the order of the report."""
+    reference: str = "sft"
+    """The stage that KL and wins are measured against."""
+    prompts: list[ExistingPath]
+    """Held-out prompts."""
+    max_prompts: int = 512
+    """Prompts answered; the first ones."""
+    judge: str | None = None
+    """The judge, module:function or file.py:function; it must share nothing with the reward model."""
+    judge_args: dict[str, Any] | None = None
+    """Given: the function is a factory called with these."""
+    judge_about: dict[str, str] = {}
+    """What the judge measures, in plain words: {en, ko}."""
+    reward_model_name_or_path: str | None = None
+    """The proxy reward."""
+    tasks: list[ExistingPath] = []
+    """Held-out SFT tasks, for capability."""
+    max_tasks: int = 512
+    text: list[ExistingPath] = []
+    """Held-out pre-training text."""
+    max_texts: int = 500
+    temperature: float = 1.0
+    max_completion_length: int = 64
+    """Tokens."""
+    shown: int = 8
+    """Prompts whose answers the report shows side by side."""
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Path, progress=None) -> dict[str, dict]:
+    """Figures and shown answers of every model: {model: {"figures", "answers", "key"}}.
+
+    Args:
+        stage_folder: stage name → folder of its model.
+        keys: stage name → fingerprint; a model whose file in `folder` has the same key is not measured again.
+        folder: where the results are kept, one JSON file a model.
+        progress: called with (models done, models).
+    """
+    if config.reference not in config.models:
+        raise ConfigError(f"evaluate.reference is '{config.reference}', which is not among evaluate.models.")
+    order = [config.reference, *(name for name in config.models if name != config.reference)]
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {name: _kept(folder / f"{name}.json", keys[name]) for name in order}
+    if all(found.values()):
+        return {name: found[name] for name in config.models}
+    bench = _Bench(config, stage_folder)
+    for number, name in enumerate(order):
+        if progress:
+            progress(number, len(order))
+        if not found[name] or name == config.reference:
+            started = time.monotonic()
+            row = bench.measure(name)
+            found[name] = {"key": keys[name], "seconds": time.monotonic() - started, **row}
+            text = json.dumps(found[name], ensure_ascii=False, indent=1)
+            (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    return {name: found[name] for name in config.models}
+
+
+def _kept(file: Path, key: str) -> dict | None:
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return found if found.get("key") == key else None
+
+
+class _Bench:
+    """What all models share: prompts, tasks, texts, the judge and the reference's own answers."""
+
+    def __init__(self, config: Evaluation, stage_folder) -> None:
+        self.config, self.folder = config, stage_folder
+        self.prompts = read_prompts(config.prompts).rows[: config.max_prompts]
+        self.tasks = read_prompts(config.tasks).rows[: config.max_tasks] if config.tasks else []
+        self.texts = read_texts(config.text).rows[: config.max_texts] if config.text else []
+        self.judge = by_function(config.judge, config.judge_args) if config.judge else None
+        self.place = {"dtype": config.dtype, "device": config.device}
+        self.reference = language_model(self.folder(config.reference), **self.place).eval()
+        self.baseline: Scored | None = None
+
+    def measure(self, name: str) -> dict:
+        """The figures of one model and its answers to the prompts that are shown."""
+        config = self.config
+        tokenizer = load_tokenizer(self.folder(name))
+        own = name == config.reference
+        model = self.reference if own else language_model(self.folder(name), **self.place).eval()
+        reward = config.reward_model_name_or_path
+        drawn = answers(
+            model,
+            tokenizer,
+            self.prompts,
+            temperature=config.temperature,
+            max_new_tokens=config.max_completion_length,
+            seed=config.seed,
+        )
+        rows = [row[0] for row in drawn]
+        scored = score_answers(
+            rows, judge=self.judge, reward=by_model(reward, tokenizer, **self.place) if reward else None
+        )
+        if own:
+            self.baseline = scored
+        figures = measure(
+            model,
+            scored,
+            reference=None if own else self.reference,
+            baseline=None if own else self.baseline,
+            capability=self.capability(model, tokenizer),
+            text_nats=self.text_nats(model, tokenizer),
+        )
+        if own:
+            figures = replace(figures, kl=0.0, kl_per_token=0.0)
+        return {"figures": figures.as_dict(), "answers": self.shown(scored)}
+
+    def capability(self, model, tokenizer) -> float | None:
+        """Exact match on the SFT tasks."""
+        if not self.tasks:
+            return None
+        return score_tasks(model, tokenizer, self.tasks, max_new_tokens=self.config.max_completion_length).exact_match
+
+    def text_nats(self, model, tokenizer) -> float | None:
+        """Nats per token of held-out text."""
+        if not self.texts:
+            return None
+        length = model.config.max_position_embeddings
+        return mean_nats(model, documents_to_blocks(render_texts(tokenizer, self.texts), length))
+
+    def shown(self, scored: Scored) -> list[dict]:
+        """The first answers with their scores, spread over the prompts."""
+        step = max(1, len(scored.rows) // max(self.config.shown, 1))
+        picked = range(0, len(scored.rows), step)[: self.config.shown]
+        return [
+            {
+                "prompt": scored.rows[i].prompt.messages[-1].content,
+                "text": scored.rows[i].text,
+                "judge": scored.judged[i] if scored.judged else None,
+                "reward": scored.rewards[i] if scored.rewards else None,
+                "ended": scored.rows[i].answer.ended,
+            }
+            for i in picked
+        ]

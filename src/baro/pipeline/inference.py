@@ -1,0 +1,202 @@
+"""Commands on finished models: answers for a file of prompts, scores for a file of answers, metrics of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from baro.core.errors import ConfigError
+from baro.data.packing import documents_to_blocks
+from baro.data.read import read_dialogues, read_prompts, read_texts
+from baro.data.records import Prompt
+from baro.data.templates import render_all, render_texts
+from baro.engine.config import ExistingPath, Settings
+from baro.evals.answers import Answered, answers
+from baro.evals.compare import measure, score_answers
+from baro.evals.likelihood import likelihood
+from baro.evals.tasks import score_tasks
+from baro.models.load import language_model, load_tokenizer, reward_model
+from baro.recipes.scoring import by_function, by_model
+from baro.rewards.functions import function_scores, load_function
+from baro.rewards.model import model_scores
+
+CHUNK = 256
+
+
+class Sample(Settings):
+    """Settings of `baro sample`."""
+
+    model: str
+    """Path or hub name."""
+    dataset: list[ExistingPath]
+    """Prompts."""
+    out: Path
+    """JSON lines: the prompt's row with `completions`."""
+    num_generations: int = 1
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    max_completion_length: int = 256
+    """Tokens."""
+    max_samples: int | None = None
+    """Use the first prompts only."""
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+class Score(Settings):
+    """Settings of `baro score`."""
+
+    model: str | None = None
+    """A reward model."""
+    function: str | None = None
+    """Or a Python reward function, module:function or file.py:function."""
+    dataset: list[ExistingPath]
+    """Prompts with answers: prompt/completion, alpaca, messages, or what `baro sample` wrote."""
+    out: Path
+    """JSON lines: prompt, completion, reward."""
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+class Evaluate(Settings):
+    """Settings of `baro eval`."""
+
+    model: str
+    """Path or hub name."""
+    text: list[ExistingPath] = []
+    """Held-out text: nats per token and character, bits per byte."""
+    tasks: list[ExistingPath] = []
+    """Tasks with known answers: exact match and format."""
+    prompts: list[ExistingPath] = []
+    """Prompts to answer and score."""
+    judge: str | None = None
+    judge_args: dict[str, Any] | None = None
+    reward_model: str | None = None
+    reference: str | None = None
+    """A model that KL and wins are measured against."""
+    max_samples: int | None = 512
+    """Rows of each file that are used; the first ones."""
+    temperature: float = 1.0
+    max_completion_length: int = 64
+    seed: int = 0
+    out: Path | None = None
+    """Also write the figures as JSON."""
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+def sample(config: Sample) -> None:
+    """Write answers to every prompt."""
+    prompts = read_prompts(config.dataset, max_samples=config.max_samples).rows
+    model = language_model(config.model, dtype=config.dtype, device=config.device).eval()
+    tokenizer = load_tokenizer(config.model)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    with config.out.open("w", encoding="utf-8") as file:
+        for start in track(range(0, len(prompts), CHUNK), description="sampling"):
+            rows = answers(
+                model,
+                tokenizer,
+                prompts[start : start + CHUNK],
+                temperature=config.temperature,
+                top_k=config.top_k,
+                top_p=config.top_p,
+                min_p=config.min_p,
+                max_new_tokens=config.max_completion_length,
+                samples=config.num_generations,
+                seed=config.seed,
+                first_row=start,
+            )
+            for row in rows:
+                line = {"prompt": [turn.as_dict() for turn in row[0].prompt.messages], **row[0].prompt.columns}
+                line |= {"completions": [one.text for one in row], "ended": [one.answer.ended for one in row]}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    Console().print(f"{len(prompts):,} prompts × {config.num_generations} answers → {config.out}")
+
+
+def score(config: Score) -> None:
+    """Write the reward of every answer."""
+    if (config.model is None) == (config.function is None):
+        raise ConfigError("give either model (a reward model) or function (a Python reward).")
+    rows = read_dialogues(config.dataset).rows
+    if config.model:
+        model = reward_model(config.model, dtype=config.dtype, device=config.device).eval()
+        found = model_scores(model, render_all(load_tokenizer(config.model), rows))
+    else:
+        prompts = [[turn.as_dict() for turn in row.messages[:-1]] for row in rows]
+        texts = [row.messages[-1].content for row in rows]
+        found = function_scores(load_function(config.function), prompts, texts, [{} for _ in rows])
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    with config.out.open("w", encoding="utf-8") as file:
+        for row, value in zip(rows, found, strict=True):
+            line = {
+                "prompt": [turn.as_dict() for turn in row.messages[:-1]],
+                "completion": row.messages[-1].content,
+                "reward": value,
+            }
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    Console().print(f"{len(rows):,} answers, mean reward {sum(found) / len(found):.4g} → {config.out}")
+
+
+def evaluate(config: Evaluate) -> None:
+    """Print, and write, what the given files tell about a model."""
+    if not (config.text or config.tasks or config.prompts):
+        raise ConfigError("nothing to evaluate on.", hint="Give text, tasks or prompts (files).")
+    model = language_model(config.model, dtype=config.dtype, device=config.device).eval()
+    tokenizer = load_tokenizer(config.model)
+    figures: dict[str, float | None] = {}
+    if config.text:
+        texts = read_texts(config.text, max_samples=config.max_samples).rows
+        blocks = documents_to_blocks(render_texts(tokenizer, texts), model.config.max_position_embeddings)
+        found = likelihood(model, blocks, [text.text for text in texts], tokenizer.all_special_ids)
+        figures |= {k: getattr(found, k) for k in ("nats_per_token", "nats_per_char", "bits_per_byte")}
+    if config.tasks:
+        tasks = read_prompts(config.tasks, max_samples=config.max_samples).rows
+        done = score_tasks(model, tokenizer, tasks, max_new_tokens=config.max_completion_length)
+        figures |= {"exact_match": done.exact_match, "format": done.format}
+    if config.prompts:
+        figures |= _answers(config, model, tokenizer)
+    table = Table("figure", "value", title=str(config.model))
+    for name, value in figures.items():
+        if value is not None:
+            table.add_row(name, f"{value:.4g}")
+    Console().print(table)
+    if config.out:
+        config.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _answers(config: Evaluate, model, tokenizer) -> dict[str, float | None]:
+    """Scores, KL and wins on the prompts."""
+    place = {"dtype": config.dtype, "device": config.device}
+    prompts = read_prompts(config.prompts, max_samples=config.max_samples).rows
+    judge = by_function(config.judge, config.judge_args) if config.judge else None
+
+    def scored(candidate, words):
+        reward = by_model(config.reward_model, words, **place) if config.reward_model else None
+        return score_answers(_draw(config, candidate, words, prompts), judge=judge, reward=reward)
+
+    reference = language_model(config.reference, **place).eval() if config.reference else None
+    baseline = scored(reference, load_tokenizer(config.reference)) if reference is not None else None
+    found = measure(
+        model, scored(model, tokenizer), reference=reference, baseline=baseline, capability=None, text_nats=None
+    )
+    return found.as_dict()
+
+
+def _draw(config: Evaluate, model, tokenizer, prompts: list[Prompt]) -> list[Answered]:
+    drawn = answers(
+        model,
+        tokenizer,
+        prompts,
+        temperature=config.temperature,
+        max_new_tokens=config.max_completion_length,
+        seed=config.seed,
+    )
+    return [row[0] for row in drawn]

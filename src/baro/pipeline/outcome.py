@@ -1,0 +1,171 @@
+"""What a run came to: report.json, the page and the table, put together from the stages' own files."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import baro
+from baro.pipeline.recipe import Recipe
+from baro.pipeline.report.build import write as write_page
+from baro.pipeline.report.details import Details
+from baro.watch.alarms import alarms
+
+CURVES = {
+    "pretrain": ("nats_per_token",),
+    "sft": ("nats_per_token",),
+    "reward": ("loss", "accuracy"),
+    "rejection": ("nats_per_token",),
+    "dpo": ("loss", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"),
+    "ppo": ("objective/scores", "objective/kl", "objective/entropy", "val/length", "val/ended", "policy/clipfrac_avg"),
+}
+Curve = tuple[list[float], list[float]]
+
+
+def write(
+    recipe: Recipe, configs: dict[str, Any], results: dict[str, dict], measured: dict[str, dict]
+) -> dict[str, Any]:
+    """Write report.json and report.html into the run's folder; returns the report.
+
+    Args:
+        configs: stage → validated settings, "evaluate" among them.
+        results: stage → its result.json.
+        measured: model → figures and shown answers, as `pipeline.evaluation` found them.
+    """
+    reference = configs["evaluate"].reference
+    models = {
+        name: _row(name, found["figures"], measured[reference]["figures"], reference)
+        for name, found in measured.items()
+    }
+    host = json.loads((recipe.folder / reference / "run.json").read_text(encoding="utf-8"))
+    report = {
+        "baro": baro.__version__,
+        "recipe": recipe.name,
+        "seed": recipe.variables.get("seed", 0),
+        "device": host["device"],
+        "threads": host["threads"],
+        "seconds": sum(r["seconds"] for r in results.values()) + sum(found["seconds"] for found in measured.values()),
+        "stages": {
+            name: {key: result[key] for key in ("seconds", "tokens", "peak_bytes", "metrics")}
+            for name, result in results.items()
+        },
+        "models": models,
+    }
+    text = json.dumps(_finite(report), ensure_ascii=False, indent=1)
+    (recipe.folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    write_page(recipe.folder, _finite(report), _details(recipe, configs, measured, models))
+    return report
+
+
+def _row(name: str, figures: dict, sft: dict, reference: str) -> dict:
+    """A model's figures with its alarms. What came before the reference (the base model) cannot be hacked."""
+    watched = name not in (reference, "base")
+    return figures | {"alarms": [alarm.as_dict() for alarm in alarms(figures, sft)] if watched else []}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict], models: dict) -> Details:
+    config = configs["evaluate"]
+    logs = {name: _log(recipe.folder / name / "metrics.jsonl") for name in recipe.stages}
+    return Details(
+        command=shlex.join(["baro", *sys.argv[1:]]),
+        graph=[(stage.name, stage.method, list(stage.inputs)) for stage in recipe.stages.values()],
+        curves={name: _curves(stage.method, logs[name]) for name, stage in recipe.stages.items() if logs[name]},
+        samples=_samples(measured),
+        paths={name: _path(logs[name]) for name in models if _path(logs[name])},
+        configs={
+            name: yaml.safe_dump(c.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            for name, c in configs.items()
+        },
+        warnings=_warnings(recipe, config, models),
+        judge=config.judge,
+        judge_measures=config.judge_about or None,
+        judge_independent=bool(config.judge) or None,
+        sampling=f"temperature {config.temperature:g}, ≤ {config.max_completion_length} tokens",
+        prompts=config.max_prompts,
+    )
+
+
+def _log(file: Path) -> list[dict]:
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def _curves(method: str, lines: list[dict]) -> dict[str, Curve]:
+    """The series people look at, thinned to a few hundred points, with their held-out twins."""
+    found: dict[str, Curve] = {}
+    for name in CURVES.get(method, ()):
+        for key, label in ((name, name), (f"eval/{name}", f"held_out_{name}")):
+            points = [(line["step"], line[key]) for line in lines if isinstance(line.get(key), int | float)]
+            points = points[:: max(1, len(points) // 300)]
+            if points:
+                found[label] = ([x for x, _ in points], [y for _, y in points])
+    return found
+
+
+def _path(lines: list[dict]) -> list[tuple[float, float, float | None]]:
+    """(KL, reward) during training, for methods that sample while they train."""
+    points = [
+        (line["objective/kl"], line["objective/scores"], None)
+        for line in lines
+        if "objective/kl" in line and "objective/scores" in line
+    ]
+    return points[:: max(1, len(points) // 60)]
+
+
+def _samples(measured: dict[str, dict]) -> list[dict]:
+    """The shown prompts with every model's answer."""
+    first = next(iter(measured.values()))["answers"]
+    return [
+        {
+            "prompt": row["prompt"],
+            "answers": {
+                name: {key: found["answers"][i][key] for key in ("text", "judge", "reward", "ended")}
+                for name, found in measured.items()
+            },
+        }
+        for i, row in enumerate(first)
+    ]
+
+
+def _warnings(recipe: Recipe, config, models: dict) -> list[dict[str, str]]:
+    """What a reader must know before trusting the numbers."""
+    found = []
+    if not config.judge:
+        found.append(
+            {
+                "en": "No judge was given: wins are counted by the reward model itself, which cannot show reward hacking.",
+                "ko": "심판이 없어 보상 모델의 점수로 승패를 셌습니다. 이 점수로는 보상 해킹을 알아볼 수 없습니다.",
+            }
+        )
+    if config.max_prompts < 200:
+        found.append(
+            {
+                "en": f"Only {config.max_prompts} prompts were judged: the intervals are wide.",
+                "ko": f"프롬프트 {config.max_prompts}개로만 판정하여 구간이 넓습니다.",
+            }
+        )
+    skipped = [name for name in recipe.stages if (recipe.folder / name / "skipped_rows.jsonl").is_file()]
+    found += [
+        {
+            "en": f"Stage {name} skipped rows it could not use; see {name}/skipped_rows.jsonl.",
+            "ko": f"{name} 단계에서 쓸 수 없는 행을 건너뛰었습니다. {name}/skipped_rows.jsonl 을 보세요.",
+        }
+        for name in skipped
+    ]
+    return found

@@ -1,0 +1,210 @@
+"""Proximal policy optimisation against a reward, near the SFT model (RLHF).
+
+Ziegler et al. 2019 (1909.08593), Stiennon et al. 2020 (2009.01325), Ouyang et al. 2022 (2203.02155); the details follow
+Huang et al. 2024 (2403.17031). State: the prompt and the answer so far. Action: the next token. Reward: -β log(π/π_ref)
+at every token, the score at the last. Episode: one answer.
+
+    r_t = -β (log π(a_t|s_t) - log π_ref(a_t|s_t)) + [t = last] score
+    A_t = Σ_k (γλ)^k (r_{t+k} + γ V(s_{t+k+1}) - V(s_{t+k}))
+    L   = max(-A ρ, -A clip(ρ, 1-ε, 1+ε)) + c_v max((V-R)², (V_clip-R)²)/2,   ρ = π/π_old
+
+Deviations: log-probabilities of the rollout are recomputed by the trainer (not taken from the sampler), so that ρ is 1
+at the first minibatch; the loss is summed over tokens and divided by the tokens of the whole minibatch; a missing end
+token replaces the score by a constant (Ziegler) instead of subtracting from it (TRL).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from baro.core.masked import masked_sum
+from baro.core.types import Batch, Loss, Mean
+from baro.data.read import read_prompts
+from baro.engine.config import ExistingPath
+from baro.evals.answers import as_sequence
+from baro.models.forward import token_log_probs, values
+from baro.models.load import language_model, load_tokenizer, value_model
+from baro.objectives import kl
+from baro.objectives.advantage import gae, place_score, whiten
+from baro.objectives.policy import approx_kl, clipped_fraction, clipped_policy, clipped_value
+from baro.recipes import stage
+from baro.recipes.experience import Experience, Rollouts
+from baro.recipes.mixture import TextMix
+from baro.recipes.rollout import Actor, Models
+from baro.recipes.scoring import scorer
+from baro.recipes.settings import Method
+
+
+class Config(Method):
+    """Settings of `baro ppo`; defaults are those of TRL's last PPO (1.10) unless said otherwise."""
+
+    model_name_or_path: str
+    """The SFT model: the policy starts as it and is kept near it."""
+    ref_model: str | None = None
+    """The reference of the KL penalty; default: model_name_or_path."""
+    reward_model_name_or_path: str | None = None
+    """A trained reward model (its stored normalisation applied)."""
+    reward_funcs: list[str] = []
+    """Python rewards, module:function or file.py:function, in TRL's form."""
+    reward_weights: list[float] | None = None
+    """Weights of the rewards, the model first; default 1 each."""
+    value_model_name_or_path: str | None = None
+    """Where the value model starts; default: the reward model, without one the SFT model with a zero head."""
+    dataset: list[ExistingPath]
+    """Prompts."""
+    learning_rate: float = 3e-6
+    value_learning_rate: float | None = None
+    """Default: learning_rate."""
+    adam_epsilon: float = 1e-5
+    total_episodes: int = 10_000
+    """Answers sampled in all."""
+    rollout_batch_size: int = 64
+    """Answers per rollout, over all ranks."""
+    num_ppo_epochs: int = 4
+    num_mini_batches: int = 1
+    kl_coef: float = 0.05
+    """β, nats of reward per nat of drift; 0 leaves the reference out."""
+    kl_target: float | None = None
+    """Nats per answer; given: β adapts (Ziegler et al. 2019, §2.2)."""
+    kl_horizon: float = 10_000
+    """Answers over which β adapts."""
+    gamma: float = 1.0
+    lam: float = 0.95
+    cliprange: float = 0.2
+    cliprange_value: float | None = 0.2
+    """none: the value loss is not clipped."""
+    vf_coef: float = 0.1
+    whiten_rewards: bool = False
+    whiten_advantages: bool = True
+    missing_eos_penalty: float | None = None
+    """An answer without end token scores minus this, whatever it says."""
+    temperature: float = 0.7
+    max_completion_length: int = 53
+    """Tokens."""
+    ptx_coef: float = 0.0
+    """γ of InstructGPT's pre-training mix: weight of the next-token loss on ptx_dataset."""
+    ptx_dataset: list[ExistingPath] = []
+
+
+class Memory:
+    """Turns rollouts into experience: act, remember, pay for drift, credit."""
+
+    def __init__(self, config: Config, actor: Actor) -> None:
+        self.config, self.actor, self.kl_coef = config, actor, config.kl_coef
+        self.figures: dict[str, float] = {}
+
+    def state(self) -> dict:
+        """The KL controller's."""
+        return {"kl_coef": self.kl_coef, "figures": self.figures}
+
+    def restore(self, state: dict) -> None:
+        """Go on from `state`."""
+        self.kl_coef, self.figures = state["kl_coef"], state["figures"]
+
+    def __call__(self, rollout: int) -> Experience:
+        config = self.config
+        # 1. Act: one answer to each prompt of this rollout, and its score.
+        rows, scores = self.actor.act(rollout)
+        # 2. Remember: log-probabilities and values of the policy as it is now, and the reference's.
+        sequences = [as_sequence(row) for row in rows]
+        old, entropy, reference, value = self.actor.recall(sequences)
+        counts = [sequence.count for sequence in sequences]
+        acts = pad_sequence([torch.ones(n, dtype=torch.bool) for n in counts], batch_first=True)
+        log_probs, anchors, baseline = (pad_sequence(x.split(counts), True) for x in (old, reference, value))
+        # 3. Pay for drift: the KL penalty at every token, the score at the last.
+        paid = torch.where(acts, kl.penalty(log_probs, anchors, coefficient=self.kl_coef), 0.0)
+        rewards = place_score(paid, acts, scores)
+        if config.whiten_rewards:
+            rewards = whiten(rewards, acts, keep_mean=True)
+        # 4. Credit: generalised advantage estimation.
+        advantages, returns = gae(rewards, baseline, acts, gamma=config.gamma, lam=config.lam)
+        credit = whiten(advantages, acts) if config.whiten_advantages else advantages
+        drift = float(masked_sum(log_probs - anchors, acts, 1).mean())
+        ended = sum(row.answer.ended for row in rows) / len(rows)
+        self.figures = {
+            "objective/kl": drift,
+            "objective/scores": float(scores.mean()),
+            "objective/rlhf_reward": float(scores.mean() + paid.sum(1).mean()),
+            "objective/entropy": float(entropy.mean()),
+            "objective/kl_coef": self.kl_coef,
+            "val/ended": ended,
+            "val/length": sum(counts) / len(counts),
+            "val/explained_variance": _explained(value, returns[acts]),
+        }
+        if config.kl_target is not None:
+            n, horizon = len(rows), config.kl_horizon
+            self.kl_coef = kl.adapt(self.kl_coef, kl=drift, target=config.kl_target, samples=n, horizon=horizon)
+        return Experience(sequences, old, credit[acts], returns[acts], value)
+
+
+def _explained(values: torch.Tensor, returns: torch.Tensor) -> float:
+    """Share of the returns' variance that the values explain: 1 is a perfect critic, 0 no better than a constant."""
+    return float(1 - (returns - values).var(correction=0) / returns.var(correction=0).clamp(min=1e-8))
+
+
+def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
+    """The clipped policy and value losses of one micro-batch, summed over its tokens."""
+    if "weight" in batch.extra:  # InstructGPT's pre-training mix (PPO-ptx)
+        nats = -token_log_probs(models.policy, batch).sum()
+        return Loss(nats * batch.extra["weight"], {"loss/ptx": Mean(float(nats), int(batch.learn.sum()))})
+    old, credit = batch.extra["old_log_probs"], batch.extra["advantages"]
+    now = token_log_probs(models.policy, batch, temperature=config.temperature)
+    policy = clipped_policy(now, old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
+    estimate, before = values(models.value, batch), batch.extra["values"]
+    value = clipped_value(estimate, before, batch.extra["returns"], clip=config.cliprange_value)
+    clipped = clipped_fraction(now.detach(), old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
+    figures = {
+        "loss/policy_avg": policy,
+        "loss/value_avg": value,
+        "policy/approxkl_avg": approx_kl(now.detach(), old),
+        "policy/clipfrac_avg": clipped,
+        "val/ratio": (now.detach() - old).exp(),
+    }
+    stats = {name: Mean(float(figure.detach().sum()), batch.count) for name, figure in figures.items()}
+    stats.update({name: Mean(figure * batch.count, batch.count) for name, figure in memory.figures.items()})
+    return Loss(policy.sum() + config.vf_coef * value.sum(), stats)
+
+
+def main(config: Config, progress=None) -> dict:
+    """Train the policy; returns the stage's metrics."""
+    with stage.opened(config, "ppo", progress) as run:
+        tokenizer = load_tokenizer(config.model_name_or_path)
+        prompts = read_prompts(config.dataset, **stage.reading(config)).rows
+        place = {"dtype": config.dtype, "device": config.device}
+        policy = language_model(config.model_name_or_path, **place)
+        start = config.value_model_name_or_path or config.reward_model_name_or_path
+        value = value_model(start or config.model_name_or_path, zero=start is None, **place)
+        reference = language_model(config.ref_model or config.model_name_or_path, **place).requires_grad_(False)
+        score = scorer(
+            tokenizer,
+            reward_model_name_or_path=config.reward_model_name_or_path,
+            reward_funcs=config.reward_funcs,
+            reward_weights=config.reward_weights,
+            **place,
+        )
+        models = Models(policy.eval(), value.eval(), reference.eval())
+        actor = Actor(
+            config, models, tokenizer, prompts, score, micro=stage.micro_size(config, config.rollout_batch_size)
+        )
+        memory = Memory(config, actor)
+        mix = TextMix(config.ptx_dataset, config.ptx_coef, tokenizer, config)
+        updates = Rollouts(
+            memory,
+            rollouts=max(1, config.total_episodes // config.rollout_batch_size),
+            epochs=config.num_ppo_epochs,
+            minibatches=config.num_mini_batches,
+            max_sequences=stage.micro_size(config, config.rollout_batch_size // config.num_mini_batches),
+            seed=config.seed,
+            extend=mix,
+        )
+        stage.train(
+            config,
+            run,
+            lambda batch: step(config, models, memory, batch),
+            updates,
+            {"policy": policy, "value": value},
+            rates={"policy": config.learning_rate, "value": config.value_learning_rate or config.learning_rate},
+            extra={"memory": memory},
+        )
+        return stage.finish(config, run, policy, tokenizer, memory.figures, extra_models={"value": value})

@@ -1,0 +1,190 @@
+"""Rejection sampling: sample several answers, keep the one the reward likes best, fine-tune on what was kept.
+
+RAFT (Dong et al. 2023, 2304.06767), Llama 2 (2307.09288 §3.2.2). With several rounds, each samples from the model the
+last one made, and the kept answer of a prompt is the best of all rounds so far, never worse than before. `select:
+random` is the control: the same prompts, samples and budget, but a random one of the answers is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from baro.core.errors import ConfigError
+from baro.core.types import Batch, Sequence
+from baro.data.packing import micro_batches
+from baro.data.read import read_prompts
+from baro.data.stream import Stream
+from baro.engine import dist
+from baro.engine.config import ExistingPath
+from baro.evals.answers import Answered, answers, as_sequence
+from baro.models.load import language_model, load_tokenizer
+from baro.objectives.select import best_of, best_of_k, kl_bound, random_of
+from baro.recipes import stage
+from baro.recipes.pretrain import step
+from baro.recipes.scoring import scorer
+from baro.recipes.settings import Method
+
+
+class Config(Method):
+    """Settings of `baro rejection`."""
+
+    model_name_or_path: str
+    """The SFT model."""
+    reward_model_name_or_path: str | None = None
+    """A trained reward model."""
+    reward_funcs: list[str] = []
+    """Python rewards, module:function or file.py:function, in TRL's form."""
+    reward_weights: list[float] | None = None
+    """Weights of the rewards, the model first; default 1 each."""
+    dataset: list[ExistingPath]
+    """Prompts."""
+    num_generations: int = 8
+    """k: answers sampled per prompt."""
+    rounds: int = 1
+    """Times to sample and fine-tune."""
+    select: Literal["best", "random"] = "best"
+    """random: the control."""
+    missing_eos_penalty: float | None = None
+    """An answer without end token scores minus this, whatever it says."""
+    temperature: float = 1.0
+    max_completion_length: int = 64
+    """Tokens."""
+    learning_rate: float = 1e-5
+    num_train_epochs: float = 2.0
+    """Passes over the kept answers in each round."""
+
+
+class Rounds:
+    """The updates, made lazily: sample and select once per round, then shuffled passes over what was kept."""
+
+    def __init__(self, config: Config, draw, prompts: int) -> None:
+        self.config, self.draw = config, draw
+        self.per_round = stage.steps(config, prompts)
+        self.stream = Stream(prompts, updates=len(self), per_update=config.sequences_per_update, seed=config.seed)
+        self.position = 0
+        self.kept: list[tuple[Sequence, float]] = []
+
+    def __len__(self) -> int:
+        return self.per_round * self.config.rounds
+
+    def __iter__(self) -> Rounds:
+        return self
+
+    def __next__(self) -> list[Batch]:
+        if self.position >= len(self):
+            raise StopIteration
+        if self.position % self.per_round == 0:
+            fresh = self.draw(self.position // self.per_round)
+            kept = self.kept or [(row, float("-inf")) for row, _ in fresh]
+            best = self.config.select == "best"
+            self.kept = [new if new[1] > old[1] or not best else old for new, old in zip(fresh, kept, strict=True)]
+        rows = [self.kept[index][0] for index in self.stream.at(self.position)]
+        self.position += 1
+        return micro_batches(rows, max_sequences=stage.micro_size(self.config))
+
+    def state(self) -> dict:
+        """Where the updates stand, the kept answers included."""
+        return {
+            "position": self.position,
+            "kept": [[row.tokens, row.count, row.where, score] for row, score in self.kept],
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on from `state`."""
+        self.position = state["position"]
+        self.kept = [
+            (Sequence(tokens, [False] * (len(tokens) - count) + [True] * count, where), score)
+            for tokens, count, where, score in state["kept"]
+        ]
+
+
+def draw(
+    config: Config, model, tokenizer, prompts: list, score, number: int
+) -> tuple[list[list[Answered]], torch.Tensor]:
+    """One round's answers (B, K) and their scores (B, K); every rank samples its part, every rank gets all."""
+    first, last = dist.part(len(prompts))
+    found = answers(
+        model,
+        tokenizer,
+        prompts[first:last],
+        temperature=config.temperature,
+        max_new_tokens=config.max_completion_length,
+        samples=config.num_generations,
+        seed=config.seed,
+        first_row=number * len(prompts) + first,
+    )
+    flat = [answer for row in found for answer in row]
+    penalty = config.missing_eos_penalty
+    scored = zip(flat, score(flat), strict=True)
+    scores = [value if answer.answer.ended or penalty is None else -penalty for answer, value in scored]
+    shared = [pair for part in dist.share([found, scores]) for pair in [part]]
+    rows = [row for part, _ in shared for row in part]
+    return rows, torch.tensor([value for _, part in shared for value in part]).view(len(rows), -1)
+
+
+def gains(scores: torch.Tensor) -> dict[str, float]:
+    """What choosing bought: mean score of one answer and of the best of k, unbiased from all (B, K) samples."""
+    k = scores.shape[1]
+    curve = {f"reward_best_of_{n}": float(best_of_k(scores, n).mean()) for n in (1, 2, 4, 8, 16, 32, 64) if n <= k}
+    return curve | {"kl_bound": kl_bound(k)}
+
+
+def write(folder: Path, rows: list[list[Answered]], scores: torch.Tensor) -> None:
+    """samples.jsonl (all answers and scores) and pairs.jsonl (best and worst ended answers, for DPO)."""
+    samples, pairs = [], []
+    for row, values in zip(rows, scores.tolist(), strict=True):
+        prompt = [{"role": turn.role, "content": turn.content} for turn in row[0].prompt.messages]
+        texts = [answer.text for answer in row]
+        samples.append({"prompt": prompt, "completions": texts, "rewards": values})
+        ended = sorted((value, answer.text) for answer, value in zip(row, values, strict=True) if answer.answer.ended)
+        if ended and ended[0][1] != ended[-1][1]:
+            chosen, rejected = ({"role": "assistant", "content": text} for text in (ended[-1][1], ended[0][1]))
+            pairs.append({"prompt": prompt, "chosen": [chosen], "rejected": [rejected], "plain": row[0].prompt.plain})
+    for name, lines in (("samples.jsonl", samples), ("pairs.jsonl", pairs)):
+        stage.write_once(folder / name, lambda file, lines=lines: _dump(file, lines))
+
+
+def _dump(file: Path, lines: list[dict]) -> None:
+    Path(file).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+
+
+def main(config: Config, progress=None) -> dict:
+    """Sample, select and fine-tune; returns the stage's result."""
+    if config.num_generations < 1 or config.rounds < 1:
+        raise ConfigError("num_generations and rounds are at least 1.")
+    with stage.opened(config, "rejection", progress) as run:
+        tokenizer = load_tokenizer(config.model_name_or_path)
+        prompts = read_prompts(config.dataset, **stage.reading(config)).rows
+        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
+        score = scorer(
+            tokenizer,
+            reward_model_name_or_path=config.reward_model_name_or_path,
+            reward_funcs=config.reward_funcs,
+            reward_weights=config.reward_weights,
+            dtype=config.dtype,
+            device=config.device,
+        )
+        figures: dict[str, float] = {}
+
+        def select(number: int) -> list[tuple[Sequence, float]]:
+            rows, scores = draw(config, model, tokenizer, prompts, score, number)
+            chosen = best_of(scores)
+            if config.select == "random":
+                picks = torch.Generator().manual_seed(
+                    int(np.random.default_rng([config.seed, number]).integers(1 << 62))
+                )
+                chosen = random_of(len(rows), config.num_generations, generator=picks)
+            kept = scores.gather(1, chosen.unsqueeze(1)).squeeze(1)
+            figures.update(gains(scores), **{f"reward_kept_round_{number + 1}": float(kept.mean())})
+            if dist.main_rank():
+                write(Path(config.output_dir), rows, scores)
+            return [(as_sequence(row[int(i)]), float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
+
+        rounds = Rounds(config, select, len(prompts))
+        stage.train(config, run, lambda batch: step(model, batch), rounds, {"model": model})
+        return stage.finish(config, run, model, tokenizer, figures)

@@ -1,0 +1,107 @@
+"""The reward model: what people prefer, as one number.
+
+    L = -log σ(r(x, y_w) - r(x, y_l) - m) + c (r(x, y_w) + r(x, y_l))²     (Bradley & Terry 1952; Stiennon et al. 2020)
+
+The head starts at N(0, 1/√(D+1)); after training the scores are normalised to mean 0 and variance 1 on reference
+answers (Ziegler et al. 2019), and the two numbers are stored with the model.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from baro.core.types import Batch, Loss, Mean
+from baro.data.read import read_preferences
+from baro.data.templates import render_pairs
+from baro.engine.config import ExistingPath
+from baro.evals.statistics import bootstrap
+from baro.models.forward import scores
+from baro.models.heads import normalise
+from baro.models.load import load_tokenizer, reward_model
+from baro.objectives.preference import bradley_terry, centering
+from baro.recipes import stage
+from baro.recipes.settings import Method
+from baro.rewards.model import model_scores
+
+
+class Config(Method):
+    """Settings of `baro reward`; defaults are TRL's (1.16) unless said otherwise."""
+
+    model_name_or_path: str
+    """The model to start from: pre-trained or SFT."""
+    dataset: list[ExistingPath]
+    """Preferences: prompt, chosen, rejected, optional margin."""
+    eval_dataset: list[ExistingPath] = []
+    """Held-out preferences, split from the training ones by prompt."""
+    use_margin: bool = True
+    """Subtract the rows' margin where they have one (Llama 2, 2307.09288 eq. 2)."""
+    center_rewards_coefficient: float = 0.0
+    """c: pulls the two scores of a pair towards a mean of 0; 0.01 is usual (2312.09244)."""
+    normalize_samples: int = 512
+    """Pairs whose answers are the reference of the normalisation; 0 leaves the scores as they are."""
+    max_length: int = 1024
+    learning_rate: float = 1e-4
+    num_train_epochs: float = 1.0
+
+
+def step(model, batch: Batch, *, centre: float) -> Loss:
+    """The loss of one micro-batch, summed over its pairs."""
+    chosen, rejected = scores(model, batch, normalised=False).view(-1, 2).unbind(1)
+    losses = bradley_terry(chosen, rejected, margin=batch.extra["margin"])
+    if centre:
+        losses = losses + centre * centering(chosen, rejected)
+    gap = (chosen - rejected).detach()
+    stats = {
+        "accuracy": Mean(float((gap > 0).sum()) + 0.5 * float((gap == 0).sum()), batch.count),
+        "margin": Mean(float(gap.sum()), batch.count),
+        "mean_reward": Mean(float((chosen + rejected).detach().sum()) / 2, batch.count),
+    }
+    return Loss(losses.sum(), stats)
+
+
+@torch.no_grad()
+def gaps(model, rows: list) -> list[float]:
+    """Chosen minus rejected score of every pair, without normalisation's shift."""
+    found = model_scores(model, [sequence for pair in rows for sequence in pair[:2]])
+    return [chosen - rejected for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
+
+
+def accuracy(model, rows: list) -> dict[str, float]:
+    """Share of held-out pairs scored the right way round, a tie counting half, with its 95 % interval."""
+    if not rows:
+        return {}
+    was_training = model.training
+    found = bootstrap([1.0 if gap > 0 else 0.5 if gap == 0 else 0.0 for gap in gaps(model.eval(), rows)])
+    model.train(was_training)
+    return {"accuracy": found.mean, "accuracy_low": found.low, "accuracy_high": found.high}
+
+
+def main(config: Config, progress=None) -> dict:
+    """Train the reward model; returns the stage's result."""
+    with stage.opened(config, "reward", progress) as run:
+        tokenizer = load_tokenizer(config.model_name_or_path)
+
+        def rendered(files, **options) -> list:
+            rows = read_preferences(files, **options).rows
+            margins = [(row.margin or 0.0) if config.use_margin else 0.0 for row in rows]
+            found = render_pairs(tokenizer, rows, config.max_length)
+            return [(*pair, margin) for pair, margin in zip(found, margins, strict=True)]
+
+        rows = rendered(config.dataset, **stage.reading(config))
+        held_out = rendered(config.eval_dataset) if config.eval_dataset else []
+        model = reward_model(config.model_name_or_path, dtype=config.dtype, device=config.device, seed=config.seed)
+
+        stage.train(
+            config,
+            run,
+            lambda batch: step(model, batch, centre=config.center_rewards_coefficient),
+            stage.updates(
+                config, rows, stage.paired(config, lambda chunk: {"margin": torch.tensor([r[2] for r in chunk])})
+            ),
+            {"model": model.train()},
+            evaluate=lambda _: accuracy(model, held_out[:500]),
+        )
+        reference = rows[: config.normalize_samples]
+        if reference:
+            normalise(model, model_scores(model.eval(), [sequence for pair in reference for sequence in pair[:2]]))
+        return stage.finish(config, run, model, tokenizer, accuracy(model, held_out))

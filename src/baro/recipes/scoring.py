@@ -1,0 +1,78 @@
+"""One way to score answers, whatever gives the score: a reward model, Python functions, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as Items
+
+from baro.core.errors import ConfigError
+from baro.data.records import Dialogue, Message
+from baro.data.templates import render_all
+from baro.evals.answers import Answered, as_sequence
+from baro.models.load import load_tokenizer, reward_model
+from baro.rewards.functions import function_scores, load_function
+from baro.rewards.model import model_scores
+
+Scores = Callable[[list[Answered]], list[float]]
+
+
+def by_model(path: str, tokenizer, *, dtype: str = "auto", device: str = "auto") -> Scores:
+    """Scores of the reward model at `path` for answers written with `tokenizer`.
+
+    Where the reward model has the same tokenizer, it reads the very tokens that were sampled; otherwise it reads the
+    text, rendered with its own template.
+    """
+    model = reward_model(path, dtype=dtype, device=device).eval()
+    own = load_tokenizer(path)
+    same = own.get_vocab() == tokenizer.get_vocab() and own.chat_template == tokenizer.chat_template
+
+    def reread(row: Answered) -> Dialogue:
+        turns = (*row.prompt.messages, Message("assistant", row.text))
+        return Dialogue(turns, plain=row.prompt.plain, where=row.prompt.where)
+
+    def score(rows: list[Answered]) -> list[float]:
+        seen = [as_sequence(row) for row in rows] if same else render_all(own, map(reread, rows))
+        return model_scores(model, seen)
+
+    return score
+
+
+def by_function(name: str, args: dict | None = None) -> Scores:
+    """Scores of a Python reward function."""
+    function = load_function(name, args)
+
+    def score(rows: list[Answered]) -> list[float]:
+        prompts = [[{"role": turn.role, "content": turn.content} for turn in row.prompt.messages] for row in rows]
+        return function_scores(function, prompts, [row.text for row in rows], [row.prompt.columns for row in rows])
+
+    return score
+
+
+def scorer(
+    tokenizer,
+    *,
+    reward_model_name_or_path: str | None,
+    reward_funcs: Items[str],
+    reward_weights: Items[float] | None,
+    dtype: str = "auto",
+    device: str = "auto",
+) -> Scores:
+    """The weighted sum of a reward model's and the functions' scores (weights in that order; 1 each by default).
+
+    Raises:
+        ConfigError: nothing to score with, or as many weights as there are not scores.
+    """
+    parts = [by_function(name) for name in reward_funcs]
+    if reward_model_name_or_path:
+        parts.insert(0, by_model(reward_model_name_or_path, tokenizer, dtype=dtype, device=device))
+    if not parts:
+        raise ConfigError("nothing to score with.", hint="Give reward_model_name_or_path or reward_funcs.")
+    weights = list(reward_weights) if reward_weights else [1.0] * len(parts)
+    if len(weights) != len(parts):
+        raise ConfigError(f"reward_weights has {len(weights)} numbers for {len(parts)} rewards.")
+
+    def score(rows: list[Answered]) -> list[float]:
+        columns = [part(rows) for part in parts]
+        return [sum(w * s for w, s in zip(weights, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    return score

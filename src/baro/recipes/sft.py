@@ -1,0 +1,80 @@
+"""Supervised fine-tuning on instruction data: the form of questions and answers.
+
+    L = -Σ_{t in answers} log π(x_t | x_<t)     the end token of every answer included
+
+The same step as pre-training, fed by conversations in which only the assistant's tokens are learnt.
+"""
+
+from __future__ import annotations
+
+from baro.data.read import read_dialogues, read_prompts
+from baro.data.templates import render_all
+from baro.engine.config import ExistingPath
+from baro.evals.likelihood import mean_nats
+from baro.evals.tasks import score_tasks
+from baro.models.load import language_model, load_tokenizer
+from baro.recipes import stage
+from baro.recipes.pretrain import step
+from baro.recipes.settings import Method
+
+
+class Config(Method):
+    """Settings of `baro sft`; defaults are TRL's (1.16) unless said otherwise."""
+
+    model_name_or_path: str
+    """The pre-trained model."""
+    dataset: list[ExistingPath]
+    """Instruction data: alpaca, prompt/completion, messages or ShareGPT."""
+    eval_dataset: list[ExistingPath] = []
+    """Held-out instruction data: loss, and exact match of the greedy answers."""
+    eval_samples: int = 512
+    """Rows of eval_dataset that are answered for exact match; the first ones."""
+    completion_only_loss: bool = True
+    """False: the prompts are learnt too (LLaMA-Factory's train_on_prompt)."""
+    max_length: int = 1024
+    max_completion_length: int = 64
+    """Tokens of a greedy answer in the evaluation."""
+    learning_rate: float = 2e-5
+    num_train_epochs: float = 3.0
+
+
+def exact(model, tokenizer, config: Config) -> dict[str, float]:
+    """Exact match and format of greedy answers to the held-out rows."""
+    if not config.eval_dataset:
+        return {}
+    prompts = read_prompts(config.eval_dataset).rows[: config.eval_samples]
+    found = score_tasks(model.eval(), tokenizer, prompts, max_new_tokens=config.max_completion_length)
+    return {"exact_match": found.exact_match, "format": found.format}
+
+
+def main(config: Config, progress=None) -> dict:
+    """Train the model; returns the stage's result."""
+    with stage.opened(config, "sft", progress) as run:
+        tokenizer = load_tokenizer(config.model_name_or_path)
+        learn = "assistant" if config.completion_only_loss else "all"
+
+        def sequences(files, **options) -> list:
+            rows = read_dialogues(files, **options).rows
+            return render_all(tokenizer, rows, learn=learn, max_length=config.max_length)
+
+        rows = sequences(config.dataset, **stage.reading(config))
+        held_out = sequences(config.eval_dataset) if config.eval_dataset else []
+        stage.check(rows, config)
+        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
+
+        def evaluate(_: int) -> dict[str, float]:
+            figures = {"nats_per_token": mean_nats(model.eval(), held_out[:1000])} if held_out else {}
+            model.train()
+            return figures
+
+        before = exact(model, tokenizer, config)
+        stage.train(
+            config,
+            run,
+            lambda batch: step(model, batch),
+            stage.updates(config, rows, stage.packed(config)),
+            {"model": model.train()},
+            evaluate=evaluate,
+        )
+        figures = evaluate(0) | exact(model, tokenizer, config) | {f"{key}_before": v for key, v in before.items()}
+        return stage.finish(config, run, model, tokenizer, figures)

@@ -1,0 +1,149 @@
+"""What every recipe does around its idea: open the run, wire the loop, save the model with its card."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Items
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from baro.core.errors import DataError
+from baro.core.types import Batch, Loss, Sequence
+from baro.data.packing import micro_batches, pairs
+from baro.data.stream import Stream, Updates, steps_in
+from baro.engine import dist, memory, optim
+from baro.engine.fit import fit
+from baro.engine.run import Run
+from baro.models.load import save
+from baro.recipes.card import card
+
+
+@contextmanager
+def opened(config, method: str, progress: Callable | None = None) -> Iterator[Run]:
+    """The run directory of a stage, locked while it is in use; peak memory counted from here."""
+    dist.start()
+    memory.reset_peak()
+    with Run(Path(config.output_dir), config, method=method, progress=progress) as run:
+        run.started = time.monotonic()
+        yield run
+
+
+def reading(config) -> dict:
+    """How data files are read, for the readers of `baro.data.read`."""
+    skipped = Path(config.output_dir) / "skipped_rows.jsonl"
+    return {"on_bad_row": config.on_bad_row, "skipped_to": skipped, "max_samples": config.max_samples}
+
+
+def micro_size(config, rows: int | None = None) -> int:
+    """Sequences in one micro-batch: small enough that every rank has one and memory holds it."""
+    rows = config.sequences_per_update if rows is None else rows
+    return max(1, min(config.per_device_train_batch_size, math.ceil(rows / dist.world())))
+
+
+def steps(config, rows: int) -> int:
+    """Optimiser steps: max_steps, or enough for num_train_epochs over `rows` rows."""
+    if config.max_steps > 0:
+        return config.max_steps
+    return steps_in(rows, config.sequences_per_update, epochs=config.num_train_epochs)
+
+
+def check(sequences: Items[Sequence], config) -> None:
+    """Refuse data in which nothing would be learnt, before anything expensive starts."""
+    empty = [sequence.where for sequence in sequences if sequence.count == 0]
+    if len(empty) == len(sequences):
+        raise DataError(
+            f"none of the {len(sequences)} rows has a token to learn within max_length={config.max_length}.",
+            where=empty[0] if empty else "",
+            hint="Raise max_length, or look at a row with: baro data show FILE.",
+        )
+
+
+def updates(config, rows: Items, build: Callable[[list], list[Batch]]) -> Updates:
+    """Shuffled updates over `rows`; `build` turns one update's rows into micro-batches."""
+    stream = Stream(
+        len(rows), updates=steps(config, len(rows)), per_update=config.sequences_per_update, seed=config.seed
+    )
+    return Updates(stream, lambda indices: build([rows[index] for index in indices]))
+
+
+def packed(config) -> Callable[[list[Sequence]], list[Batch]]:
+    """Packs an update's sequences into micro-batches."""
+    return lambda rows: micro_batches(rows, max_sequences=micro_size(config))
+
+
+def paired(config, extra: Callable[[list], dict[str, Tensor]]) -> Callable[[list], list[Batch]]:
+    """Packs an update's pairs into micro-batches; `extra` gives the figures of a micro-batch's rows.
+
+    A row is (chosen sequence, rejected sequence, anything else `extra` needs).
+    """
+    size = micro_size(config)
+
+    def build(rows: list) -> list[Batch]:
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return [replace(pairs([row[:2] for row in chunk]), extra=extra(chunk)) for chunk in chunks]
+
+    return build
+
+
+def train(
+    config, run: Run, step: Callable[[Batch], Loss], stream, modules: dict, *, rates=None, extra=None, evaluate=None
+):
+    """Run the loop with the optimiser and schedule of `config`.
+
+    Args:
+        step: micro-batch → summed loss. stream: the updates. modules: what is trained, by name.
+        rates: peak learning rate by module name; default: config.learning_rate for all.
+        extra: further objects with state()/restore(). evaluate: step → figures.
+    """
+    device = next(iter(modules.values())).device
+    return fit(
+        lambda batch: step(batch.to(device)),
+        stream,
+        run,
+        modules=modules,
+        optimiser=optim.optimiser(
+            modules,
+            learning_rate=rates or config.learning_rate,
+            betas=(config.adam_beta1, config.adam_beta2),
+            epsilon=config.adam_epsilon,
+            weight_decay=config.weight_decay,
+            tf_epsilon=config.adam_tf_epsilon,
+        ),
+        schedule=optim.schedule_of(config, len(stream)),
+        max_grad_norm=config.max_grad_norm,
+        save_steps=config.save_steps,
+        save_total_limit=config.save_total_limit,
+        logging_steps=config.logging_steps,
+        extra=extra,
+        evaluate=evaluate,
+        eval_steps=config.eval_steps,
+    )
+
+
+def finish(
+    config, run: Run, model, tokenizer, metrics: dict, *, tokens: int = 0, extra_models: dict | None = None
+) -> dict:
+    """Save the model (rank 0), its card and result.json; returns what result.json holds."""
+    folder = Path(config.output_dir)
+    result = {
+        "method": run.method,
+        "seconds": run.seconds(),
+        "tokens": tokens or run.tokens(),
+        "peak_bytes": memory.peak(),
+        "metrics": metrics,
+    }
+    if dist.main_rank():
+        save(model, tokenizer, folder)
+        for name, module in (extra_models or {}).items():
+            save(module, tokenizer, folder / name)
+        (folder / "README.md").write_text(card(run.method, config, result), encoding="utf-8")
+        (folder / "result.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    run.done(result)
+    dist.barrier()
+    return result

@@ -1,0 +1,89 @@
+"""Rewards written in Python: `module:function` or `path/file.py:function`, in TRL's form.
+
+A reward function is called as `f(prompts, completions, **columns) -> list[float]` with lists of equal length; `prompts`
+are message lists, `completions` are strings, and every other column of the prompts' file arrives under its name. A
+function that needs settings is written as a factory and given `args`: `f(**args)` returns the reward function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+import sys
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Items
+from pathlib import Path
+
+from baro.core.errors import BaroError, ConfigError
+
+RewardFunction = Callable[..., list[float]]
+
+
+def load_function(name: str, args: Mapping | None = None) -> Callable:
+    """The function that `name` points to, or what it returns for `args` when these are given.
+
+    Raises:
+        ConfigError: no such module, file or function, with what was looked for.
+    """
+    place, _, attribute = name.rpartition(":")
+    if not place or not attribute:
+        raise ConfigError(
+            f"'{name}' names no function.",
+            hint="Write module:function or path/file.py:function, e.g. rewards.py:score.",
+        )
+    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place, name)
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise ConfigError(f"{place} has no function '{attribute}'; it has: {', '.join(sorted(known)[:12]) or 'none'}.")
+    return function(**args) if args is not None else function
+
+
+def _load_module(place: str, name: str):
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"no module '{error.name}' (looked for '{name}').",
+            hint="Check the spelling, or give a file: path/file.py:function.",
+        ) from error
+
+
+def _load_file(path: Path):
+    if not path.is_file():
+        raise ConfigError(f"no file {path}.", hint="Paths are taken from the folder the command runs in.")
+    spec = importlib.util.spec_from_file_location(f"baro_user_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def function_scores(
+    function: RewardFunction, prompts: Items[list[dict]], completions: Items[str], columns: Items[Mapping]
+) -> list[float]:
+    """One finite number per completion.
+
+    Args:
+        function: the reward function.
+        prompts: message lists, `{"role", "content"}` each.
+        completions: the answers' texts.
+        columns: the other columns of each prompt's row.
+
+    Raises:
+        BaroError: the function returned the wrong number of scores or one that is not a finite number.
+    """
+    names = sorted(set().union(*columns)) if columns else []
+    values = function(list(prompts), list(completions), **{name: [row.get(name) for row in columns] for name in names})
+    if len(values) != len(completions):
+        raise BaroError(f"the reward function returned {len(values)} scores for {len(completions)} completions.")
+    for number, value in enumerate(values):
+        if value is None or not math.isfinite(value):
+            raise BaroError(
+                f"the reward function returned {value!r} for completion {number}: {completions[number][:80]!r}.",
+                hint="Return one finite number per completion.",
+            )
+    return [float(value) for value in values]

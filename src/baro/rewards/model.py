@@ -1,0 +1,24 @@
+"""Scores of a trained reward model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+
+import torch
+
+from baro.core.types import Sequence
+from baro.data.packing import micro_batches
+from baro.models.forward import scores
+
+
+@torch.no_grad()
+def model_scores(model, sequences: Items[Sequence], *, max_tokens: int = 8192) -> list[float]:
+    """One score a sequence: the reward head at its last token, normalised as stored with the model.
+
+    Args:
+        model: a sequence-classification model with one label.
+        sequences: prompt and answer together, the end token included when the answer has one.
+        max_tokens: tokens in one forward pass.
+    """
+    batches = micro_batches(list(sequences), max_tokens=max_tokens)
+    return [float(score) for batch in batches for score in scores(model, batch.to(model.device))]
