@@ -15,7 +15,7 @@ def tune_allocator() -> bool:
     """Keep freed memory instead of giving every large tensor back to the system.
 
     By default glibc maps and unmaps blocks above 32 MiB (and trims the heap), so that each training step pays for
-    fresh pages: up to 1.5 times the step on a CPU. Returns False where nothing was changed: the C library is not glibc, or refuses.
+    fresh pages: up to 1.5 times the step on a CPU. Returns False where the C library is not glibc or refuses.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

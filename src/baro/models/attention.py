@@ -70,8 +70,8 @@ class Packed:
         sizes = [rows * length for rows, length in self.buckets]
         outputs = []
         for (rows, length), *blocks in zip(self.buckets, *(part.split(sizes) for part in parts), strict=True):
-            shaped = (block.reshape(rows, length, *block.shape[1:]).transpose(1, 2) for block in blocks)
-            outputs.append(causal(*shaped, rule).transpose(1, 2).flatten(0, 1))
+            q, k, v = (block.reshape(rows, length, *block.shape[1:]).transpose(1, 2) for block in blocks)
+            outputs.append(causal(q, k, v, rule).transpose(1, 2).flatten(0, 1))
         output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
         if self.place is not None:
             output = _Move.apply(output, self.place, self.source)

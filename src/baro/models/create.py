@@ -19,6 +19,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -112,7 +113,7 @@ def language_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model = LlamaForCausalLM(config)
+    model: Any = LlamaForCausalLM(config)
     initialise(model, seed=seed)
     model.to(device=place, dtype=as_dtype(dtype, place))
     support(model)
@@ -120,7 +121,7 @@ def language_model(
 
 
 def initialise(model, *, seed: int) -> None:
-    """Draw the weights of a Llama model anew by the rules above, in float32, on the CPU, in the order of their names."""
+    """Draw the weights of a Llama model anew by the rules above: float32, on the CPU, in the order of their names."""
     generator = torch.Generator().manual_seed(seed)
     layers, width = model.config.num_hidden_layers, model.config.hidden_size
     table = model.get_input_embeddings().weight

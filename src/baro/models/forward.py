@@ -43,8 +43,12 @@ def sequence_log_probs(model, batch: Batch, *, temperature: float = 1.0) -> Tens
 
 
 def values(model, batch: Batch) -> Tensor:
-    """(N,) head output in the state in which each learnt token was chosen: one position before it; float32."""
-    return _apply_head(model, hidden(model, batch)[_states(batch)])
+    """(N,) head output in the state in which each learnt token was chosen: one position before it; float32.
+
+    On the scale of the scores: a value model that began as a reward model keeps that model's normalisation.
+    """
+    gain, bias = heads.normalisation(model)
+    return gain * _apply_head(model, hidden(model, batch)[_states(batch)]) + bias
 
 
 def scores(model, batch: Batch, *, normalised: bool = True) -> Tensor:

@@ -30,7 +30,7 @@ def score_layer(model) -> nn.Module:
 
 
 def initialise_head(model, *, seed: int) -> None:
-    """Weights from N(0, 1/√(D+1)), the head of Stiennon et al. 2020 and Ziegler et al. 2019; standard deviation given."""
+    """Weights from N(0, 1/√(D+1)), the head of Ziegler et al. 2019 and Stiennon et al. 2020 (a standard deviation)."""
     layer = score_layer(model)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -108,7 +108,7 @@ def pick_device() -> torch.device:
 
 
 def pick_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware computes in it, else float32: without such units bfloat16 is 8 to 100 times slower."""
+    """bfloat16 where the hardware computes in it, else float32: emulated bfloat16 is 8 to 100 times slower."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     units = torch.cpu.get_capabilities() if device.type == "cpu" else {}

@@ -1,0 +1,231 @@
+"""Answers sampled from a model, many at a time.
+
+Slots hold the sequences being continued. Every pass feeds one row: the newest token of each live sequence, and the
+prompts that have just been given a slot, end to end. A finished answer leaves at once and the next prompt takes its
+place. Samples of one prompt share its prefill. What is drawn depends on (seed, row, sample, step) alone, see `draw`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Sequence as Items
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baro.core.errors import ConfigError, DataError
+from baro.core.types import Answer
+from baro.models import attention
+from baro.models.cache import Arrivals, Cache, Step
+from baro.models.draw import Sampling, draw, stream, uniforms
+from baro.models.logits import head_of
+from baro.models.support import support
+
+__all__ = ["Sampling", "sample"]
+
+PREFILL = 8192
+"""Prompt tokens in one pass, unless a single prompt is longer."""
+
+
+@torch.no_grad()
+def sample(
+    model,
+    prompts: Items[list[int]],
+    *,
+    sampling: Sampling,
+    samples: int = 1,
+    seed: int = 0,
+    first_row: int = 0,
+    slots: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[list[Answer]]:
+    """`samples` answers to every prompt.
+
+    Args:
+        model: a causal language model; run in eval mode whatever mode it is in, and left as it was.
+        prompts: token ids, at least one each.
+        sampling: how tokens are chosen and when an answer ends.
+        seed, first_row: an answer is a function of the seed, first_row + its prompt's index, its number among the
+            samples and the model; up to rounding, never of the other prompts or of `slots`.
+        slots: sequences continued at a time.
+        progress: called with (answers finished, answers wanted).
+
+    Returns:
+        (B, K) answers. An answer that would leave the model's context is cut there (`ended` False).
+
+    Errors: DataError for an empty prompt or one that fills the model's context.
+    """
+    if sampling.max_new_tokens < 1:
+        raise ConfigError(f"max_new_tokens is {sampling.max_new_tokens}; at least one token must be drawn.")
+    limits = [_limit(model, prompt, index, sampling) for index, prompt in enumerate(prompts)]
+    wanted = [
+        _Wanted(index, number, list(prompt), limits[index], stream(seed, first_row + index, number))
+        for index, prompt in enumerate(prompts)
+        for number in range(samples)
+    ]
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        found = support(model)
+        if found.packed and found.plain_head:
+            _Slots(model, sampling, min(slots, len(wanted)), wanted, progress).run()
+        else:
+            from baro.models.fallback import generate
+
+            generate(model, sampling, slots, wanted, progress)
+    finally:
+        for module, training in modes:
+            module.training = training
+    ends = set(sampling.end_tokens)
+    answers = [Answer(item.tokens, item.log_probs, item.tokens[-1] in ends) for item in wanted]
+    return [answers[start : start + samples] for start in range(0, len(answers), samples)]
+
+
+@dataclass
+class _Wanted:
+    """One answer: what it continues, and what has been drawn."""
+
+    row: int
+    number: int
+    prompt: list[int]
+    limit: int
+    stream: int
+    tokens: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+
+    def finished(self, ends: set[int]) -> bool:
+        return len(self.tokens) >= self.limit or self.tokens[-1] in ends
+
+
+def _limit(model, prompt: Items[int], index: int, sampling: Sampling) -> int:
+    """How many tokens may be drawn."""
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not prompt:
+        raise DataError("the prompt has no tokens.", where=f"prompt {index}", hint="Give at least the first token.")
+    if context is not None and len(prompt) >= context:
+        raise DataError(
+            f"the prompt has {len(prompt)} tokens and the model's context is {context}: nothing can be added.",
+            where=f"prompt {index}",
+            hint="Shorten the prompt.",
+        )
+    room = sampling.max_new_tokens if context is None else context - len(prompt)
+    return min(sampling.max_new_tokens, room)
+
+
+class _Slots:
+    """The sequences being continued, in slots 0 … B - 1 without holes, and the ones that wait."""
+
+    def __init__(self, model, sampling: Sampling, slots: int, wanted: list[_Wanted], progress) -> None:
+        self.model, self.sampling, self.slots, self.progress = model, sampling, slots, progress
+        self.head, self.ends = head_of(model), set(sampling.end_tokens)
+        self.waiting, self.live, self.total = deque(wanted), list[_Wanted](), len(wanted)
+        self.cache = Cache(slots)
+        self.first_logits: dict[int, Tensor] = {}  # row → (V,), while samples of that prompt wait
+
+    def run(self) -> None:
+        """Until every answer is finished."""
+        while self.waiting or self.live:
+            continued = len(self.live)
+            logits = self.forward(continued, self.admit())
+            self.choose(logits)
+            self.leave()
+
+    def admit(self) -> list[_Wanted]:
+        """Give free slots to the first that wait, as long as their prompts fit into one pass."""
+        free, room, new = self.slots - len(self.live), PREFILL, list[_Wanted]()
+        rows = {item.row for item in self.live}
+        while self.waiting and len(new) < free:
+            item = self.waiting[0]
+            cost = 0 if item.row in rows else len(item.prompt)
+            if cost > room and (new or self.live):
+                break
+            room -= cost
+            rows.add(item.row)
+            new.append(self.waiting.popleft())
+        return new
+
+    def forward(self, continued: int, new: list[_Wanted]) -> Tensor:
+        """One pass; (B, V) logits of the next token of every live sequence, the new ones appended to the old."""
+        old = self.live
+        homes = {item.row: slot for slot, item in enumerate(old) if item.row in self.first_logits}
+        slot_of = {id(item): continued + index for index, item in enumerate(new)}
+        shared = [item for item in new if item.row in homes]
+        fresh: dict[int, list[_Wanted]] = {}
+        for item in new:
+            if item.row not in homes:
+                fresh.setdefault(item.row, []).append(item)
+        self.cache.reserve(max(len(item.prompt) + len(item.tokens) + 1 for item in (*old, *new)))
+        self.copy([(homes[item.row], slot_of[id(item)], len(item.prompt)) for item in shared])
+        if old or fresh:
+            logits = self.passed(old, list(fresh.values()), slot_of)
+            found = {row: logits[len(old) + index] for index, row in enumerate(fresh)}
+        else:
+            logits, found = torch.empty(0), {}
+        self.live = [*old, *new]
+        rows = [self.first_logits[item.row] if item.row in homes else found[item.row] for item in new]
+        waiting = {item.row for item in self.waiting}
+        self.first_logits = {row: kept for row, kept in {**self.first_logits, **found}.items() if row in waiting}
+        if not new:
+            return logits
+        return torch.cat([logits[: len(old)], torch.stack(rows)]) if old else torch.stack(rows)
+
+    def passed(self, old: list[_Wanted], fresh: list[list[_Wanted]], slot_of: dict[int, int]) -> Tensor:
+        """Run the model on the newest tokens of `old` and the prompts of `fresh`; logits of both."""
+        device = self.model.device
+        places = [len(item.prompt) + len(item.tokens) - 1 for item in old]
+        tokens, positions = [item.tokens[-1] for item in old], list(places)
+        asked, taken, slots, at = list(range(len(old))), list[int](), list[int](), list[int]()
+        start = 0
+        for items in fresh:
+            prompt = items[0].prompt
+            tokens += prompt
+            positions += range(len(prompt))
+            for item in items:
+                taken += range(start, start + len(prompt))
+                slots += [slot_of[id(item)]] * len(prompt)
+                at += range(len(prompt))
+            start += len(prompt)
+            asked.append(len(old) + start - 1)
+        arrivals = None
+        if fresh:
+            plan = attention.packed(tuple(len(items[0].prompt) for items in fresh), device)
+            arrivals = Arrivals(plan, *torch.tensor([taken, slots, at], device=device))
+        next_places = torch.tensor(places, dtype=torch.int64, device=device)
+        step = Step(self.cache, next_places, max(places, default=0) + 1, arrivals)
+        row = torch.tensor([tokens, positions], device=device)
+        states = attention.run(self.model.base_model, row[0], row[1], step)
+        return self.head.logits(states[torch.tensor(asked, device=device)] if fresh else states)
+
+    def copy(self, moves: list[tuple[int, int, int]]) -> None:
+        """Copy (from, to, tokens) between slots."""
+        if moves:
+            sources, targets, lengths = zip(*moves, strict=True)
+            device = self.model.device
+            self.cache.copy(torch.tensor(sources, device=device), torch.tensor(targets, device=device), max(lengths))
+
+    def choose(self, logits: Tensor) -> None:
+        """Draw the next token of every live sequence."""
+        streams = np.array([item.stream for item in self.live], dtype=np.uint64)
+        steps = np.array([len(item.tokens) for item in self.live], dtype=np.uint64)
+        tokens, log_probs = draw(logits, uniforms(streams, steps), self.sampling)
+        for item, token, log_prob in zip(self.live, tokens.tolist(), log_probs.tolist(), strict=True):
+            item.tokens.append(token)
+            item.log_probs.append(log_prob)
+
+    def leave(self) -> None:
+        """Take finished sequences out, and close the holes with the last ones."""
+        stay = [slot for slot, item in enumerate(self.live) if not item.finished(self.ends)]
+        if len(stay) == len(self.live):
+            return
+        holes = sorted(set(range(len(stay))) - set(stay))
+        moved = [slot for slot in stay if slot >= len(stay)]
+        live = self.live[: len(stay)]
+        for source, hole in zip(moved, holes, strict=True):
+            live[hole] = self.live[source]
+        self.copy([(s, h, len(live[h].prompt) + len(live[h].tokens) - 1) for s, h in zip(moved, holes, strict=True)])
+        self.live = live
+        if self.progress is not None:
+            self.progress(self.total - len(self.live) - len(self.waiting), self.total)
