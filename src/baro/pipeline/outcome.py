@@ -48,8 +48,8 @@ def write(
         "baro": baro.__version__,
         "recipe": recipe.name,
         "seed": recipe.variables.get("seed", 0),
-        "device": host["device"],
-        "threads": host["threads"],
+        "device": host["machine"]["device"],
+        "threads": host["machine"]["threads"],
         "seconds": sum(r["seconds"] for r in results.values()) + sum(found["seconds"] for found in measured.values()),
         "stages": {
             name: {key: result[key] for key in ("seconds", "tokens", "peak_bytes", "metrics")}
@@ -149,7 +149,7 @@ def _warnings(recipe: Recipe, config, models: dict) -> list[dict[str, str]]:
     if not config.judge:
         found.append(
             {
-                "en": "No judge was given: wins are counted by the reward model itself, which cannot show reward hacking.",
+                "en": "No judge was given: the reward model itself counts the wins, which cannot show reward hacking.",
                 "ko": "심판이 없어 보상 모델의 점수로 승패를 셌습니다. 이 점수로는 보상 해킹을 알아볼 수 없습니다.",
             }
         )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-from baro.engine import dist, memory
+from baro.engine import dist, meter
 from baro.engine.config import Settings
 from baro.rewards.functions import load_function
 
@@ -23,19 +22,18 @@ class Config(Settings):
     """Keyword arguments of the function."""
 
 
-def main(config: Config, progress=None) -> dict:
+def main(config: Config, display=None) -> dict:
     """Call the function once, on rank 0; its counts are the stage's metrics."""
-    started = time.monotonic()
-    memory.reset_peak()
+    meter.start()
     folder = Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     if dist.main_rank():
         counts = load_function(config.function)(folder, **config.args)
         result = {
             "method": "prepare",
-            "seconds": time.monotonic() - started,
+            "seconds": meter.seconds(),
             "tokens": 0,
-            "peak_bytes": memory.peak(),
+            "peak_bytes": meter.peak_bytes(),
             "metrics": {name: value for name, value in (counts or {}).items() if isinstance(value, int | float)},
         }
         (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

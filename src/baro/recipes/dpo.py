@@ -1,6 +1,6 @@
 """Direct preference optimisation and its family: learn from the pairs, without a reward model.
 
-    L = -log σ(β [(log π - log π_ref)(y_w) - (log π - log π_ref)(y_l)])          (Rafailov et al. 2023, 2305.18290 eq. 7)
+    L = -log σ(β [(log π - log π_ref)(y_w) - (log π - log π_ref)(y_l)])   (Rafailov et al. 2023, 2305.18290 eq. 7)
 
 The reference's log-probabilities are worked out once, before the first step, and kept on disk under a key made of the
 reference's weights and the tokens of every pair. The family is a table of pure functions (`LOSSES`).
@@ -21,6 +21,7 @@ from baro.core.types import Batch, Loss, Mean
 from baro.data.packing import micro_batches
 from baro.data.read import read_preferences
 from baro.data.templates import render_pairs
+from baro.engine import dist
 from baro.engine.config import ExistingPath
 from baro.evals.statistics import bootstrap
 from baro.models.forward import sequence_log_probs
@@ -126,14 +127,17 @@ def reference_log_probs(path: str, sequences: list, folder: Path, config: Config
     model = language_model(path, dtype=config.dtype, device=config.device).eval()
     batches = micro_batches(sequences, max_tokens=8192)
     found = torch.cat([sequence_log_probs(model, batch.to(model.device)).float().cpu() for batch in batches])
-    folder.mkdir(parents=True, exist_ok=True)
-    stage.write_once(kept, lambda file: save_file({"log_probs": found}, file))
+    if dist.main_rank():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = kept.with_suffix(".draft")
+        save_file({"log_probs": found}, draft)
+        draft.rename(kept)
     return found
 
 
-def main(config: Config, progress=None) -> dict:
+def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
-    with stage.opened(config, "dpo", progress) as run:
+    with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         cache = Path(config.cache_dir or Path(config.output_dir) / "cache")
 
@@ -169,4 +173,4 @@ def main(config: Config, progress=None) -> dict:
             {"model": model.train()},
             evaluate=evaluate,
         )
-        return stage.finish(config, run, model, tokenizer, evaluate(0))
+        return stage.finish(config, run, "dpo", model, tokenizer, evaluate(0), tokens=stage.of_pairs(run, rows))

@@ -166,9 +166,9 @@ def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
     return Loss(policy.sum() + config.vf_coef * value.sum(), stats)
 
 
-def main(config: Config, progress=None) -> dict:
+def main(config: Config, display=None) -> dict:
     """Train the policy; returns the stage's metrics."""
-    with stage.opened(config, "ppo", progress) as run:
+    with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = read_prompts(config.dataset, **stage.reading(config)).rows
         place = {"dtype": config.dtype, "device": config.device}
@@ -207,4 +207,5 @@ def main(config: Config, progress=None) -> dict:
             rates={"policy": config.learning_rate, "value": config.value_learning_rate or config.learning_rate},
             extra={"memory": memory},
         )
-        return stage.finish(config, run, policy, tokenizer, memory.figures, extra_models={"value": value})
+        tokens, critic = stage.counted(run), {"value": value}
+        return stage.finish(config, run, "ppo", policy, tokenizer, memory.figures, tokens=tokens, extra_models=critic)

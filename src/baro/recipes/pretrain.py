@@ -88,9 +88,9 @@ def begin(config: Config, texts: list):
     return model, tokenizer, config.learning_rate or create.learning_rate(model)
 
 
-def main(config: Config, progress=None) -> dict:
+def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
-    with stage.opened(config, "pretrain", progress) as run:
+    with stage.opened(config, display) as run:
         texts = read_texts(config.dataset, **stage.reading(config)).rows
         held_out = read_texts(config.eval_dataset).rows if config.eval_dataset else []
         model, tokenizer, rate = begin(config, texts)
@@ -105,4 +105,5 @@ def main(config: Config, progress=None) -> dict:
             rates={"model": rate},
             evaluate=lambda _: measure(model, tokenizer, held_out[:500], config),
         )
-        return stage.finish(config, run, model, tokenizer, measure(model, tokenizer, held_out, config))
+        figures = measure(model, tokenizer, held_out, config)
+        return stage.finish(config, run, "pretrain", model, tokenizer, figures, tokens=stage.counted(run))

@@ -11,7 +11,6 @@ import json
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 
 from baro.core.errors import ConfigError
@@ -19,7 +18,7 @@ from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches
 from baro.data.read import read_prompts
 from baro.data.stream import Stream
-from baro.engine import dist
+from baro.engine import dist, files
 from baro.engine.config import ExistingPath
 from baro.evals.answers import Answered, answers, as_sequence
 from baro.models.load import language_model, load_tokenizer
@@ -68,6 +67,7 @@ class Rounds:
         self.stream = Stream(prompts, updates=len(self), per_update=config.sequences_per_update, seed=config.seed)
         self.position = 0
         self.kept: list[tuple[Sequence, float]] = []
+        self.figures: dict[str, float] = {}
 
     def __len__(self) -> int:
         return self.per_round * self.config.rounds
@@ -79,7 +79,8 @@ class Rounds:
         if self.position >= len(self):
             raise StopIteration
         if self.position % self.per_round == 0:
-            fresh = self.draw(self.position // self.per_round)
+            fresh, figures = self.draw(self.position // self.per_round)
+            self.figures |= figures
             kept = self.kept or [(row, float("-inf")) for row, _ in fresh]
             best = self.config.select == "best"
             self.kept = [new if new[1] > old[1] or not best else old for new, old in zip(fresh, kept, strict=True)]
@@ -91,12 +92,13 @@ class Rounds:
         """Where the updates stand, the kept answers included."""
         return {
             "position": self.position,
+            "figures": self.figures,
             "kept": [[row.tokens, row.count, row.where, score] for row, score in self.kept],
         }
 
     def restore(self, state: dict) -> None:
         """Go on from `state`."""
-        self.position = state["position"]
+        self.position, self.figures = state["position"], state["figures"]
         self.kept = [
             (Sequence(tokens, [False] * (len(tokens) - count) + [True] * count, where), score)
             for tokens, count, where, score in state["kept"]
@@ -109,7 +111,7 @@ def draw(
     """One round's answers (B, K) and their scores (B, K); every rank samples its part, every rank gets all."""
     first, last = dist.part(len(prompts))
     found = answers(
-        model,
+        model.eval(),
         tokenizer,
         prompts[first:last],
         temperature=config.temperature,
@@ -122,9 +124,9 @@ def draw(
     penalty = config.missing_eos_penalty
     scored = zip(flat, score(flat), strict=True)
     scores = [value if answer.answer.ended or penalty is None else -penalty for answer, value in scored]
-    shared = [pair for part in dist.share([found, scores]) for pair in [part]]
-    rows = [row for part, _ in shared for row in part]
-    return rows, torch.tensor([value for _, part in shared for value in part]).view(len(rows), -1)
+    parts = dist.share((found, scores))
+    rows = [row for part, _ in parts for row in part]
+    return rows, torch.tensor([value for _, part in parts for value in part]).view(len(rows), -1)
 
 
 def gains(scores: torch.Tensor) -> dict[str, float]:
@@ -146,18 +148,14 @@ def write(folder: Path, rows: list[list[Answered]], scores: torch.Tensor) -> Non
             chosen, rejected = ({"role": "assistant", "content": text} for text in (ended[-1][1], ended[0][1]))
             pairs.append({"prompt": prompt, "chosen": [chosen], "rejected": [rejected], "plain": row[0].prompt.plain})
     for name, lines in (("samples.jsonl", samples), ("pairs.jsonl", pairs)):
-        stage.write_once(folder / name, lambda file, lines=lines: _dump(file, lines))
+        files.replace(folder / name, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
-def _dump(file: Path, lines: list[dict]) -> None:
-    Path(file).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-
-
-def main(config: Config, progress=None) -> dict:
+def main(config: Config, display=None) -> dict:
     """Sample, select and fine-tune; returns the stage's result."""
     if config.num_generations < 1 or config.rounds < 1:
         raise ConfigError("num_generations and rounds are at least 1.")
-    with stage.opened(config, "rejection", progress) as run:
+    with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = read_prompts(config.dataset, **stage.reading(config)).rows
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
@@ -169,22 +167,19 @@ def main(config: Config, progress=None) -> dict:
             dtype=config.dtype,
             device=config.device,
         )
-        figures: dict[str, float] = {}
 
-        def select(number: int) -> list[tuple[Sequence, float]]:
+        def select(number: int) -> tuple[list[tuple[Sequence, float]], dict[str, float]]:
             rows, scores = draw(config, model, tokenizer, prompts, score, number)
             chosen = best_of(scores)
             if config.select == "random":
-                picks = torch.Generator().manual_seed(
-                    int(np.random.default_rng([config.seed, number]).integers(1 << 62))
-                )
+                picks = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
                 chosen = random_of(len(rows), config.num_generations, generator=picks)
             kept = scores.gather(1, chosen.unsqueeze(1)).squeeze(1)
-            figures.update(gains(scores), **{f"reward_kept_round_{number + 1}": float(kept.mean())})
             if dist.main_rank():
                 write(Path(config.output_dir), rows, scores)
-            return [(as_sequence(row[int(i)]), float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
+            found = [(as_sequence(row[int(i)]), float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
+            return found, gains(scores) | {f"reward_kept_round_{number + 1}": float(kept.mean())}
 
         rounds = Rounds(config, select, len(prompts))
         stage.train(config, run, lambda batch: step(model, batch), rounds, {"model": model})
-        return stage.finish(config, run, model, tokenizer, figures)
+        return stage.finish(config, run, "rejection", model, tokenizer, rounds.figures, tokens=stage.counted(run))

@@ -76,9 +76,9 @@ def accuracy(model, rows: list) -> dict[str, float]:
     return {"accuracy": found.mean, "accuracy_low": found.low, "accuracy_high": found.high}
 
 
-def main(config: Config, progress=None) -> dict:
+def main(config: Config, display=None) -> dict:
     """Train the reward model; returns the stage's result."""
-    with stage.opened(config, "reward", progress) as run:
+    with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
 
         def rendered(files, **options) -> list:
@@ -104,4 +104,6 @@ def main(config: Config, progress=None) -> dict:
         reference = rows[: config.normalize_samples]
         if reference:
             normalise(model, model_scores(model.eval(), [sequence for pair in reference for sequence in pair[:2]]))
-        return stage.finish(config, run, model, tokenizer, accuracy(model, held_out))
+        return stage.finish(
+            config, run, "reward", model, tokenizer, accuracy(model, held_out), tokens=stage.of_pairs(run, rows)
+        )

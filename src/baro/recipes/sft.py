@@ -47,9 +47,9 @@ def exact(model, tokenizer, config: Config) -> dict[str, float]:
     return {"exact_match": found.exact_match, "format": found.format}
 
 
-def main(config: Config, progress=None) -> dict:
+def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
-    with stage.opened(config, "sft", progress) as run:
+    with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         learn = "assistant" if config.completion_only_loss else "all"
 
@@ -77,4 +77,4 @@ def main(config: Config, progress=None) -> dict:
             evaluate=evaluate,
         )
         figures = evaluate(0) | exact(model, tokenizer, config) | {f"{key}_before": v for key, v in before.items()}
-        return stage.finish(config, run, model, tokenizer, figures)
+        return stage.finish(config, run, "sft", model, tokenizer, figures, tokens=stage.counted(run))

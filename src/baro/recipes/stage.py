@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ from pathlib import Path
 from torch import Tensor
 
 from baro.core.errors import DataError
-from baro.core.types import Batch, Loss, Sequence
+from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches, pairs
 from baro.data.stream import Stream, Updates, steps_in
-from baro.engine import dist, memory, optim
+from baro.engine import dist, files, meter, optim
 from baro.engine.fit import fit
 from baro.engine.run import Run
 from baro.models.load import save
@@ -25,12 +24,17 @@ from baro.recipes.card import card
 
 
 @contextmanager
-def opened(config, method: str, progress: Callable | None = None) -> Iterator[Run]:
-    """The run directory of a stage, locked while it is in use; peak memory counted from here."""
+def opened(config, display=None) -> Iterator[Run]:
+    """The run directory of a stage, locked while it is in use; peak memory is counted from here.
+
+    Args:
+        display: called with the progress, and its `say` with lines for the user.
+    """
     dist.start()
-    memory.reset_peak()
-    with Run(Path(config.output_dir), config, method=method, progress=progress) as run:
-        run.started = time.monotonic()
+    meter.start()
+    say = display.say if display else None
+    resume, report_to = config.resume_from_checkpoint, config.report_to
+    with Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
         yield run
 
 
@@ -91,9 +95,7 @@ def paired(config, extra: Callable[[list], dict[str, Tensor]]) -> Callable[[list
     return build
 
 
-def train(
-    config, run: Run, step: Callable[[Batch], Loss], stream, modules: dict, *, rates=None, extra=None, evaluate=None
-):
+def train(config, run: Run, step, stream, modules: dict, *, rates=None, extra=None, evaluate=None) -> None:
     """Run the loop with the optimiser and schedule of `config`.
 
     Args:
@@ -101,9 +103,10 @@ def train(
         rates: peak learning rate by module name; default: config.learning_rate for all.
         extra: further objects with state()/restore(). evaluate: step → figures.
     """
-    device = next(iter(modules.values())).device
-    return fit(
-        lambda batch: step(batch.to(device)),
+    total = len(stream)
+    shape = {"steps": total, "warmup": config.warmup(total), "minimum": config.min_lr_ratio}
+    fit(
+        step,
         stream,
         run,
         modules=modules,
@@ -115,7 +118,7 @@ def train(
             weight_decay=config.weight_decay,
             tf_epsilon=config.adam_tf_epsilon,
         ),
-        schedule=optim.schedule_of(config, len(stream)),
+        schedule=lambda taken: optim.schedule(config.lr_scheduler_type, taken, **shape),
         max_grad_norm=config.max_grad_norm,
         save_steps=config.save_steps,
         save_total_limit=config.save_total_limit,
@@ -127,23 +130,44 @@ def train(
 
 
 def finish(
-    config, run: Run, model, tokenizer, metrics: dict, *, tokens: int = 0, extra_models: dict | None = None
+    config, run: Run, method: str, model, tokenizer, metrics: dict, *, tokens: int, extra_models: dict | None = None
 ) -> dict:
-    """Save the model (rank 0), its card and result.json; returns what result.json holds."""
+    """Save the model (rank 0), its card and result.json; returns what result.json holds.
+
+    Args:
+        tokens: learnt from, over the whole run.
+        extra_models: further models, saved in folders of these names.
+    """
     folder = Path(config.output_dir)
     result = {
-        "method": run.method,
-        "seconds": run.seconds(),
-        "tokens": tokens or run.tokens(),
-        "peak_bytes": memory.peak(),
+        "method": method,
+        "seconds": max(meter.seconds(), sum(line["seconds"] for line in lines(run, "speed.jsonl"))),
+        "tokens": tokens,
+        "peak_bytes": meter.peak_bytes(),
         "metrics": metrics,
     }
     if dist.main_rank():
         save(model, tokenizer, folder)
         for name, module in (extra_models or {}).items():
             save(module, tokenizer, folder / name)
-        (folder / "README.md").write_text(card(run.method, config, result), encoding="utf-8")
-        (folder / "result.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    run.done(result)
+        (folder / "README.md").write_text(card(method, config, result), encoding="utf-8")
+        files.replace_json(folder / "result.json", result)
     dist.barrier()
     return result
+
+
+def lines(run: Run, name: str) -> list[dict]:
+    """The lines of one of the run's files of figures."""
+    file = run.folder / name
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+
+
+def counted(run: Run) -> int:
+    """Tokens, or pairs, learnt from so far."""
+    return int(next((line["count"] for line in reversed(lines(run, "metrics.jsonl")) if "count" in line), 0))
+
+
+def of_pairs(run: Run, rows: list) -> int:
+    """Answer tokens learnt from so far, from the pairs seen and the mean length of a pair."""
+    tokens = sum(sequence.count for row in rows for sequence in row[:2])
+    return round(counted(run) * tokens / max(len(rows), 1))

@@ -1,9 +1,10 @@
-"""Peak memory of a stage: of the GPU where there is one, else of the process."""
+"""Seconds and peak memory of a stage, counted for the whole process (memory: of the GPU where there is one)."""
 
 from __future__ import annotations
 
 import resource
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -11,8 +12,13 @@ import torch
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def reset_peak() -> None:
-    """Count the peak from here. Where the system cannot forget an earlier peak, it stays the process's."""
+_started = time.monotonic()
+
+
+def start() -> None:
+    """Count from here. Where the system cannot forget an earlier peak of memory, it stays the process's."""
+    global _started
+    _started = time.monotonic()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         return
@@ -22,8 +28,13 @@ def reset_peak() -> None:
         return
 
 
-def peak() -> int:
-    """Bytes at the highest point since `reset_peak`."""
+def seconds() -> float:
+    """Since `start`."""
+    return time.monotonic() - _started
+
+
+def peak_bytes() -> int:
+    """Memory at the highest point since `start`."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     try:
