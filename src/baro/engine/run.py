@@ -1,11 +1,12 @@
 """One run in one folder: its lock, its record, its figures, and the signals that end it in good order.
 
-    run.json       settings, version and machine; `finished` once the last update is done
+    run.json       settings, version and machine; `finished` once everything is done and saved
     metrics.jsonl  one line per logged update, deterministic figures only: two equal runs write equal bytes
     speed.jsonl    seconds, counts per second, peak bytes: what differs from run to run
     checkpoints/   see checkpoint.py
 
-The first SIGINT or SIGTERM lets the update finish, saves and raises `Stopped`; the second ends the process at once,
+The first SIGINT or SIGTERM lets the update finish, saves and raises `core.signals.Stopped`, whose exit code
+is the shell's (130 after SIGINT, 143 after SIGTERM); the second ends the process at once,
 which harms nothing, because every file here is replaced whole or cut back on resume.
 """
 
@@ -20,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -30,20 +31,12 @@ import torch
 
 import baro
 from baro.core.errors import BaroError, CheckpointError, ConfigError
-from baro.engine import checkpoint, dist, files, report
+from baro.core.signals import Stopped
+from baro.engine import checkpoint, dist, files, meter, report
 from baro.engine.fields import Settings
 
 UNTOLD = {"output_dir", "resume_from_checkpoint", "report_to", "logging_steps", "save_steps", "save_total_limit"}
 """Settings that may differ between a run and its continuation without a word."""
-
-
-class Stopped(BaseException):
-    """A signal ended the run after a finished update and a valid checkpoint. Not an Exception: no handler of errors
-    may take it for one. `exit_code` is the shell's: 130 after SIGINT, 143 after SIGTERM."""
-
-    def __init__(self, number: int, step: int) -> None:
-        self.signal, self.step, self.exit_code = signal.Signals(number), step, 128 + number
-        super().__init__(f"{self.signal.name}: stopped after update {step}; the same command continues from there.")
 
 
 @dataclass(frozen=True)
@@ -61,16 +54,16 @@ class Run:
 
     Args:
         folder: made when missing.
-        settings: kept in run.json.
-        resume: True continues from the newest valid checkpoint, if any; False starts anew and refuses a folder that
-            has checkpoints; a path continues from that checkpoint.
-        report_to: names of further reporters (`report.py`).
+        settings: kept in run.json. Two of them are the run's own: `resume_from_checkpoint` (True, the default,
+            continues from the newest valid checkpoint, if any; False starts anew and refuses a folder that has
+            checkpoints; a path continues from that checkpoint) and `report_to` (further reporters, see report.py).
+        method: what is run, for the record.
         progress: called with `Progress` as work goes on.
         say: called with a line of text for the user; standard error when not given.
 
     Raises:
         BaroError: another process has the folder open, or it cannot be written.
-        ConfigError: a reporter is not installed, or resume=False in a folder with checkpoints.
+        ConfigError: a reporter is not installed, or the run would come to remove checkpoints it does not continue.
     """
 
     def __init__(
@@ -78,19 +71,22 @@ class Run:
         folder: Path | str,
         settings: Settings | Mapping[str, Any] | None = None,
         *,
-        resume: bool | Path | str = True,
-        report_to: Sequence[str] = (),
+        method: str = "",
         progress: Callable[[Progress], None] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        report.check(report_to)
-        self.folder = Path(folder)
+        self.folder, self.method = Path(folder), method
         self.checkpoints = self.folder / "checkpoints"
         self.settings = settings.model_dump(mode="json") if isinstance(settings, Settings) else dict(settings or {})
-        self.resume, self.report_to = resume, tuple(report_to)
+        self.resume: bool | str = self.settings.get("resume_from_checkpoint", True)
+        report.check(self.settings.get("report_to", ()))
         self.stopping: int = 0
         """Number of the signal that asked the run to stop, 0 while none did."""
         self.record: dict[str, Any] = {}
+        self.learnt: float = 0.0
+        """Tokens or pairs learnt from so far, over all attempts; `fit` keeps it."""
+        self.started = self._clock = time.monotonic()
+        self._before = 0.0
         self._progress, self._say = progress, say
         self._lock: IO[str] | None = None
         self._handlers: dict[int, Any] = {}
@@ -125,7 +121,7 @@ class Run:
             reporter.close()
         self._release_lock()
         if self.stopping and kind is None:  # it came after the last update: whatever follows this run must not start
-            raise Stopped(self.stopping, (self.finished or {"step": 0})["step"])
+            raise Stopped(self.stopping, str(self.folder))
 
     def _refuse_to_overwrite(self) -> None:
         """A run that does not continue this folder's own checkpoints must not come to remove them."""
@@ -170,7 +166,7 @@ class Run:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """What `finish` recorded, None while the run's last update is not done."""
+        """What `done` recorded, None while the run is not done."""
         return self.record.get("finished")
 
     def _read_record(self) -> dict[str, Any]:
@@ -195,21 +191,33 @@ class Run:
         if step and more:
             self.say(f"continuing after update {step}.")
         self.record = {
-            "settings": self.settings,
+            "method": self.method,
             "version": baro.__version__,
-            "machine": machine(),
+            **machine(),
+            "settings": self.settings,
             "finished": None if more else self.finished,
         }
         self._write_record()
         for name in ("metrics.jsonl", "speed.jsonl"):
             _cut(self.folder / name, step)
-        self._reporters = report.open_reporters(self.report_to, self.folder, self.settings, step)
+        self._before = _seconds_in(self.folder / "speed.jsonl")
+        self._clock = time.monotonic()
+        reporters = self.settings.get("report_to", ())
+        self._reporters = report.open_reporters(reporters, self.folder, self.settings, step)
 
-    def finish(self, step: int, reason: str = "") -> None:
-        """Record that the run is complete after update `step`; `reason` says why it ended before its last update."""
-        self.record["finished"] = {"step": step, **({"reason": reason} if reason else {})}
+    def done(self, result: Mapping[str, Any] | None = None) -> None:
+        """Record that everything is done and saved, so that a rerun is recognised; `result` is kept beside it."""
+        self.record["finished"] = {"at": _now(), "result": dict(result or {})}
         if dist.main_rank():
             self._write_record()
+
+    def seconds(self) -> float:
+        """Wall time of the run, with what earlier attempts spent on the updates this one continued after."""
+        return self._before + time.monotonic() - self.started
+
+    def tokens(self) -> int:
+        """Tokens (or pairs, whatever the method counts) learnt from so far, over all attempts."""
+        return int(self.learnt)
 
     def _write_record(self) -> None:
         files.replace_json(self.folder / "run.json", self.record)
@@ -248,12 +256,12 @@ class Run:
             for reporter in self._reporters:
                 reporter.log(step, numbers)
 
-    def log_speed(self, step: int, *, seconds: float, count: float) -> None:
-        """Append a line to speed.jsonl: seconds of the updates since the last one, counts per second, peak bytes."""
+    def log_speed(self, step: int, count: float) -> None:
+        """Append a line to speed.jsonl: seconds since the last one, `count` per second, peak bytes."""
+        seconds, self._clock = time.monotonic() - self._clock, time.monotonic()
         if dist.main_rank():
-            rate = count / seconds if seconds else 0.0
-            line = {"step": step, "seconds": round(seconds, 6), "counts_per_second": round(rate, 3)}
-            self._append("speed.jsonl", {**line, "peak_bytes": peak_bytes()})
+            line = {"step": step, "seconds": round(seconds, 6), "counts_per_second": round(count / seconds, 3)}
+            self._append("speed.jsonl", {**line, "peak_bytes": meter.peak_bytes()})
 
     def _append(self, name: str, line: Mapping[str, Any]) -> None:
         path = self.folder / name
@@ -296,18 +304,12 @@ def machine() -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "threads": torch.get_num_threads(),
         "processes": dist.world(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "started": _now(),
     }
 
 
-def peak_bytes() -> int:
-    """The most memory this process has held: on the GPU when there is one, else resident."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, kibibytes on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def _finite(value: Any) -> Any:
@@ -327,3 +329,10 @@ def _cut(path: Path, step: int) -> None:
             break
         kept.append(line)
     files.replace(path, "".join(kept))
+
+
+def _seconds_in(path: Path) -> float:
+    """Seconds of all lines of a speed.jsonl."""
+    if not path.exists():
+        return 0.0
+    return sum(json.loads(line)["seconds"] for line in path.read_text(encoding="utf-8").splitlines())
