@@ -49,8 +49,9 @@ class _Shield:
     Only messages that hold one are touched, so everywhere else the template sees the text as it is.
     """
 
-    def __init__(self, messages: Many[Message], special: re.Pattern[str] | None) -> None:
+    def __init__(self, messages: Many[Message], special: re.Pattern[str] | None, lead: str) -> None:
         self.hidden: list[str] = []
+        self.lead = lead
         self.messages = tuple(messages)
         if special is None or not any(special.search(message.content) for message in messages):
             return
@@ -71,9 +72,9 @@ class _Shield:
             return
         for place, piece in enumerate(re.split(f"{self.edge}(\\d+)\ue001", text)):
             if place % 2:
-                yield Part(self.hidden[int(piece)], learnt, ordinary=True)
+                yield Part(self.hidden[int(piece)], learnt, ordinary=True, lead=self.lead)
             else:
-                yield Part(piece, learnt, lead="" if place else lead)
+                yield Part(piece, learnt, lead=self.lead if place else lead)
 
 
 class Turns:
@@ -99,7 +100,7 @@ class Turns:
             first: answers from this message on are learnt.
             open_end: True to end with the generation prompt, False to end with the last answer's end token.
         """
-        shield = _Shield(messages, self.traits.special)
+        shield = _Shield(messages, self.traits.special, self.lead)
         messages = shield.messages
         answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
         parts: list[Part] = []
@@ -136,10 +137,11 @@ class Turns:
         before = templated(self.tokenizer, self.traits, messages[:last], True, where)
         after = templated(self.tokenizer, self.traits, messages[: last + 1], False, where)
         parts = list(shield.parts(before, self.everything))
-        if after.startswith(before):
+        if len(answers) > 1:
             self.traits.say(
                 "The chat template rewrites earlier turns: of each conversation the last answer alone is learnt."
             )
+        if after.startswith(before):
             text = after[len(before) :]
         else:
             self.traits.say(
