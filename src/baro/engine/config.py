@@ -124,7 +124,14 @@ class _Given:
     where: str
 
 
-def load(cls: type[S], file: Path | str | None = None, overrides: Sequence[str] = (), **base: Any) -> S:
+def load(
+    cls: type[S],
+    file: Path | str | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    pending: Sequence[Path] = (),
+    **base: Any,
+) -> S:
     """Settings of class `cls` from `base` values, then the YAML `file`, then `overrides`; later ones win.
 
     Args:
@@ -132,6 +139,7 @@ def load(cls: type[S], file: Path | str | None = None, overrides: Sequence[str] 
         overrides: words of a command line: `key=value`, `--key value`, `--key=value`, and for booleans `--key` and
             `--no_key`; hyphens may stand for underscores, `outer.inner=value` reaches into nested settings, lists are
             `a,b`. `none` and `null` mean None wherever a setting may be None.
+        pending: folders that will be made before the settings are used: files below them may be missing.
         base: values a program passes; they win over the defaults only.
 
     Raises:
@@ -154,7 +162,7 @@ def load(cls: type[S], file: Path | str | None = None, overrides: Sequence[str] 
         else:
             _plant(tree, path, coerce(item.value, field))
     try:
-        settings = cls.model_validate(tree)
+        settings = cls.model_validate(tree, context={"pending": tuple(pending)})
     except ValidationError as error:
         problems += _translate(error, given, rejected)
     if problems:

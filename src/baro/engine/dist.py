@@ -66,6 +66,11 @@ def mine(items: Sequence[T]) -> Sequence[T]:
     return items[rank() :: world()]
 
 
+def part(total: int) -> tuple[int, int]:
+    """(first, last + 1) of this process's consecutive share of `total` rows; all shares together are all rows."""
+    return rank() * total // world(), (rank() + 1) * total // world()
+
+
 def share(value: T) -> list[T]:
     """Every process's `value`, in rank order, the same list everywhere."""
     if world() == 1:

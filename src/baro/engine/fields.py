@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 
 class Settings(BaseModel):
@@ -18,15 +18,18 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
-def _existing(path: Path) -> Path:
+def _existing(path: Path, info: ValidationInfo) -> Path:
     path = path.expanduser()
+    pending = (info.context or {}).get("pending", ())
+    if any(path.is_relative_to(folder) for folder in pending):
+        return path
     if not path.exists() and not glob.glob(str(path), recursive=True):
         raise ValueError(f"no such file or folder: {path}")
     return path
 
 
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
-"""A file, folder or glob pattern that is there when the settings are read."""
+"""A file, folder or glob pattern that is there when the settings are read (or is below a folder said to be pending)."""
 
 
 def field_at(cls: type[Settings], path: tuple[str, ...]) -> Any:

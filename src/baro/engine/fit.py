@@ -7,18 +7,19 @@ of one, and two processes with four each are the same update.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from baro.core.errors import NonFiniteError
+from baro.core.signals import Stopped
 from baro.core.types import Batch, Loss, Mean
 from baro.engine import checkpoint, dist, optim, snapshot
-from baro.engine.run import Run, Stopped
+from baro.engine.run import Run
 
 
 class Updates(Protocol):
@@ -54,6 +55,8 @@ class Position:
     """How many of them in a row, up to now."""
     count: float = 0.0
     """Tokens or pairs learnt from so far."""
+    logged: float = 0.0
+    """How many of them at the last logged line."""
     window: dict[str, list[float]] = field(default_factory=dict)
     """Total and count of every figure since the last logged line."""
 
@@ -85,9 +88,16 @@ class _Sums:
 
     total: float = 0.0
     count: float = 0.0
+    norm: float = 0.0
     stats: dict[str, Mean] = field(default_factory=dict)
     bad_rows: list[str] = field(default_factory=list)
-    norm: float = 0.0
+
+    @property
+    def fault(self) -> str:
+        """What is not finite, empty when all is."""
+        if not isfinite(self.total):
+            return f"loss is {self.total}"
+        return "" if isfinite(self.norm) else f"gradient norm is {self.norm}"
 
 
 def fit(
@@ -111,58 +121,44 @@ def fit(
     """Train `modules` on every update of the stream, from wherever the run was left.
 
     Args:
-        step: the summed loss of one micro-batch, which arrives on the first trained parameter's device.
-        updates: the stream; every process makes every update whole and takes its share of the micro-batches.
-        run: the open run, which says where to resume from and takes the figures.
-        modules: what is trained, by name; frozen parameters are neither trained nor kept. Their train/eval mode is
-            the recipe's business.
-        optimiser: from `optim.optimiser` over the same modules.
+        step: the SUMMED loss of one micro-batch, which arrives on the first trained parameter's device.
+        modules: what is trained, by name; frozen parameters are not kept. Train/eval mode is the recipe's business.
         schedule: optimiser step (from 0) -> learning rate as a part of its peak.
         max_grad_norm: global norm above which gradients are scaled down; 0 for never.
         save_steps: updates between checkpoints, and one at the end; 0 saves only when a signal stops the run.
-        save_total_limit: checkpoints kept, None for all.
         logging_steps: updates averaged into one line of metrics.jsonl.
         extra: further things with a state, kept in every checkpoint.
-        on_update: called after every optimiser step with the update's figures, on every process; a text it returns
-            ends the run early, with that reason, as if its last update were done.
-        evaluate: update -> figures, logged as eval/...; every `eval_steps` and at the end. It may draw random numbers
-            without changing the training.
-        eval_steps: updates between evaluations; 0 for only at the end.
-        max_bad_updates: this many updates in a row that are not finite end the run.
+        on_update: told every optimiser step's figures, on every process; a text it returns ends the run, as if done.
+        evaluate: update -> figures, logged as eval/..., every `eval_steps` (0: never) and at the end.
 
     Raises:
         Stopped: a signal arrived; the update was finished and a checkpoint written.
         NonFiniteError: `max_bad_updates` losses or gradients in a row were NaN or infinite.
         CheckpointError: the checkpoint to resume from is of another model, or one cannot be written.
     """
-    extra, total, reason = extra or {}, len(updates), ""
-    at = _resume(run, modules, optimiser, updates, extra)
-    resumed_at, evaluation, clock, counted = at.step, dict[str, float](), time.perf_counter(), at.count
+    extra, total, reason, evaluation = extra or {}, len(updates), "", dict[str, float]()
+    at, resumed_at = _resume(run, modules, optimiser, updates, extra)
     run.start(at.step, more=at.step < total)
     while at.step < total and not reason:
-        update = next(updates)
+        sums = _accumulate(step, next(updates), modules)
         at.step += 1
-        sums = _accumulate(step, update, modules)
-        figures = _descend(at, sums, update, modules, optimiser, schedule, max_grad_norm)
-        if isinstance(figures, str):
-            _skip(run, at, figures, sums.bad_rows, max_bad_updates)
-        elif figures and on_update is not None:
-            reason = on_update(at.step, figures) or ""
+        if sums.fault:
+            _skip(run, at, sums, max_bad_updates)
+        elif sums.count:
+            figures = _descend(at, sums, modules, optimiser, schedule, max_grad_norm)
+            reason = (on_update and on_update(at.step, figures)) or ""
         last = at.step == total or bool(reason)
-        if at.step % logging_steps == 0 or last:
-            run.log(at.step, _averages(at))
-            run.log_speed(at.step, seconds=time.perf_counter() - clock, count=at.count - counted)
-            clock, counted = time.perf_counter(), at.count
+        if last or at.step % logging_steps == 0:
+            _log(run, at)
         if evaluate is not None and (last or (eval_steps and at.step % eval_steps == 0)):
             evaluation = _evaluate(evaluate, run, at.step)
-        run.progress(at.step, total, text=figures if isinstance(figures, str) else _brief(figures))
+        run.progress(at.step, total, text=sums.fault or f"loss {Mean(sums.total, sums.count).value:.4f}")
         stop = max(dist.share(run.stopping))
         if stop or (save_steps and (last or at.step % save_steps == 0)):
             _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)
         if stop:
-            raise Stopped(stop, at.step)
-    if at.step > resumed_at or run.finished is None:
-        run.finish(at.step, reason)
+            raise Stopped(stop, str(run.folder))
+    run.finish(at.step, reason)
     return FitResult(at.step, at.taken, at.skipped, resumed_at, evaluation, reason)
 
 
@@ -172,50 +168,47 @@ def _accumulate(step: Callable[[Batch], Loss], update: Sequence[Batch], modules:
     for parameter in parameters:
         parameter.grad = None
     count = sum(batch.count for batch in update)
-    here, losses, weighed = _Sums(), [], []
+    if not count:
+        return _Sums()
+    here, losses = _Sums(), []
     for batch in dist.mine(update):
-        if batch.count == 0:
-            continue  # nothing to learn, so no weight
         loss = step(batch.to(parameters[0].device))
-        (loss.total / count).backward()
-        losses.append(loss.total.detach())
-        weighed.append(batch)
-        for name, mean in loss.stats.items():
-            here.stats[name] = here.stats.get(name, Mean(0.0, 0.0)) + mean
-    for batch, value in zip(weighed, (float(loss) for loss in losses), strict=True):
-        here.total += value
-        here.bad_rows += batch.where if not _is_finite(value) else ()
+        if loss.total.requires_grad:  # a micro-batch without anything to learn may have nothing to differentiate
+            (loss.total / count).backward()
+        losses.append((batch, loss.total.detach()))
+        _add(here.stats, loss.stats)
+    for batch, value in losses:  # read only now: reading waits for the device
+        here.total += float(value)
+        here.bad_rows += batch.where if not isfinite(float(value)) else ()
     dist.sum_gradients(parameters)
-    everywhere = _Sums(count=count)
+    everywhere = _Sums(count=count, norm=float(dist.gradient_norm(parameters)))
     for part in dist.share(here):
         everywhere.total += part.total
         everywhere.bad_rows += part.bad_rows
-        for name, mean in part.stats.items():
-            everywhere.stats[name] = everywhere.stats.get(name, Mean(0.0, 0.0)) + mean
-    everywhere.norm = float(dist.gradient_norm(parameters)) if count else 0.0
+        _add(everywhere.stats, part.stats)
+    if everywhere.fault and not everywhere.bad_rows:  # every loss is finite, the gradient is not: any may be the one
+        everywhere.bad_rows = [row for batch in update for row in batch.where]
     return everywhere
+
+
+def _add(sums: dict[str, Mean], stats: Mapping[str, Mean]) -> None:
+    for name, mean in stats.items():
+        sums[name] = sums[name] + mean if name in sums else mean
 
 
 def _descend(
     at: Position,
     sums: _Sums,
-    update: Sequence[Batch],
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     schedule: Callable[[int], float],
     max_grad_norm: float,
-) -> dict[str, float] | str:
-    """Take the optimiser step and return the update's figures; or change nothing and say what was not finite."""
-    if not sums.count:
-        return {}
-    if not _is_finite(sums.total) or not _is_finite(sums.norm):
-        sums.bad_rows = sums.bad_rows or [row for batch in update for row in batch.where]
-        return f"loss is {sums.total}" if not _is_finite(sums.total) else f"gradient norm is {sums.norm}"
+) -> dict[str, float]:
+    """Clip and take the optimiser step; returns the update's figures and adds them to the window."""
     if max_grad_norm:
         # By the norm of the whole update, summed over processes: each clipping by its own would be another update.
-        torch.nn.utils.clip_grads_with_norm_(
-            optim.trained(modules).values(), max_grad_norm, torch.tensor(sums.norm, dtype=torch.float64)
-        )
+        parameters = optim.trained(modules).values()
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_grad_norm, torch.tensor(sums.norm))
     rate = optim.set_learning_rate(optimiser, schedule(at.taken))
     optimiser.step()
     at.taken, at.bad, at.count = at.taken + 1, 0, at.count + sums.count
@@ -227,31 +220,31 @@ def _descend(
     return {name: mean.value for name, mean in means.items()}
 
 
-def _skip(run: Run, at: Position, what: str, rows: Sequence[str], limit: int) -> None:
-    """Log the rows of an update that was not finite; the stream goes on, until there are too many in a row."""
+def _skip(run: Run, at: Position, sums: _Sums, limit: int) -> None:
+    """Leave every weight as it is and name the rows; the stream goes on, until there are too many in a row."""
     at.skipped, at.bad = at.skipped + 1, at.bad + 1
+    rows = sums.bad_rows
     named = ", ".join(rows[:8]) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
-    run.log(at.step, {"skipped": what, "rows": list(rows)})
-    run.say(f"update {at.step} skipped: {what}. Rows: {named or 'unknown'}. No weight was changed.")
+    run.log(at.step, {"skipped": sums.fault, "rows": rows})
+    run.say(f"update {at.step} skipped: {sums.fault}. Rows: {named or 'unknown'}. No weight was changed.")
     if at.bad >= limit:
         raise NonFiniteError(
-            f"{at.bad} updates in a row were not finite; the last one's {what}.",
+            f"{at.bad} updates in a row were not finite; the last one's {sums.fault}.",
             where=named,
             hint="Lower learning_rate or max_grad_norm, look at these rows, or use dtype=float32.",
         )
 
 
-def _brief(figures: Mapping[str, float]) -> str:
-    return f"loss {figures['loss']:.4f}" if figures else "nothing to learn"
-
-
-def _averages(at: Position) -> dict[str, Any]:
-    figures = {name: Mean(*sums).value for name, sums in at.window.items()}
-    at.window = {}
-    return {**figures, "count": at.count}
+def _log(run: Run, at: Position) -> None:
+    """The window's means and the count so far, and a new window."""
+    figures = {name: Mean(total, count).value for name, (total, count) in at.window.items()}
+    run.log(at.step, {**figures, "count": at.count})
+    run.log_speed(at.step, at.count - at.logged)
+    at.logged, at.window = at.count, {}
 
 
 def _evaluate(evaluate: Callable[[int], Mapping[str, float]], run: Run, step: int) -> dict[str, float]:
+    """Evaluate without moving the training's random numbers, so that how often does not change the result."""
     before = snapshot.random_state()
     figures = {name: float(value) for name, value in evaluate(step).items()}
     snapshot.set_random_state(before)
@@ -274,18 +267,14 @@ def _resume(
     optimiser: torch.optim.Optimizer,
     updates: Updates,
     extra: Mapping[str, snapshot.Resumable],
-) -> Position:
-    """Restore everything from the run's checkpoint, if there is one."""
+) -> tuple[Position, int]:
+    """Restore everything from the run's checkpoint, if there is one; the loop's place and the update it is at."""
     folder = run.resume_point()
     if folder is None:
-        return Position()
+        return Position(), 0
     tree = checkpoint.load(folder)
     snapshot.restore(tree, modules, optimiser, updates, extra)
     at = Position(**tree["position"])
     if dist.main_rank():
         checkpoint.discard_after(run.checkpoints, at.step)
-    return at
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0.0
+    return at, at.step

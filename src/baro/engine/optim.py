@@ -7,13 +7,14 @@ and a state that is kept by parameter name.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from baro.core.errors import CheckpointError, ConfigError
+from baro.engine.config import Training
 
 FUSED_DEVICES = {"cpu", "cuda"}
 
@@ -104,6 +105,12 @@ def schedule(kind: str, step: int, *, steps: int, warmup: int = 0, minimum: floa
     if kind not in shapes:
         raise ConfigError(f"found the schedule {kind!r}, expected linear, cosine or constant.")
     return minimum + (1 - minimum) * shapes[kind]
+
+
+def schedule_of(training: Training, steps: int) -> Callable[[int], float]:
+    """The schedule `training` asks for over `steps` optimiser steps: step (from 0) -> part of the peak rate."""
+    warmup, minimum = training.warmup(steps), training.min_lr_ratio
+    return lambda step: schedule(training.lr_scheduler_type, step, steps=steps, warmup=warmup, minimum=minimum)
 
 
 def moments(adamw: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, Tensor]]:

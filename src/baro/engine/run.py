@@ -1,6 +1,6 @@
 """One run in one folder: its lock, its record, its figures, and the signals that end it in good order.
 
-    run.json       settings, version and machine; `finished` once everything is done and saved
+    run.json       settings, version and machine; `finished` once the last update is done
     metrics.jsonl  one line per logged update, deterministic figures only: two equal runs write equal bytes
     speed.jsonl    seconds, counts per second, peak bytes: what differs from run to run
     checkpoints/   see checkpoint.py
@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -54,10 +54,10 @@ class Run:
 
     Args:
         folder: made when missing.
-        settings: kept in run.json. Two of them are the run's own: `resume_from_checkpoint` (True, the default,
-            continues from the newest valid checkpoint, if any; False starts anew and refuses a folder that has
-            checkpoints; a path continues from that checkpoint) and `report_to` (further reporters, see report.py).
-        method: what is run, for the record.
+        settings: kept in run.json.
+        resume: True continues from the newest valid checkpoint, if any; False starts anew and refuses a folder that
+            has checkpoints; a path continues from that checkpoint, or from the newest one of that run.
+        report_to: names of further reporters (`report.py`).
         progress: called with `Progress` as work goes on.
         say: called with a line of text for the user; standard error when not given.
 
@@ -71,22 +71,20 @@ class Run:
         folder: Path | str,
         settings: Settings | Mapping[str, Any] | None = None,
         *,
-        method: str = "",
+        resume: bool | Path | str = True,
+        report_to: Sequence[str] = (),
         progress: Callable[[Progress], None] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        self.folder, self.method = Path(folder), method
+        report.check(report_to)
+        self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
         self.settings = settings.model_dump(mode="json") if isinstance(settings, Settings) else dict(settings or {})
-        self.resume: bool | str = self.settings.get("resume_from_checkpoint", True)
-        report.check(self.settings.get("report_to", ()))
+        self.resume, self.report_to = resume, tuple(report_to)
         self.stopping: int = 0
         """Number of the signal that asked the run to stop, 0 while none did."""
         self.record: dict[str, Any] = {}
-        self.learnt: float = 0.0
-        """Tokens or pairs learnt from so far, over all attempts; `fit` keeps it."""
-        self.started = self._clock = time.monotonic()
-        self._before = 0.0
+        self._clock = time.monotonic()
         self._progress, self._say = progress, say
         self._lock: IO[str] | None = None
         self._handlers: dict[int, Any] = {}
@@ -166,7 +164,7 @@ class Run:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """What `done` recorded, None while the run is not done."""
+        """What `finish` recorded, None while the run's last update is not done."""
         return self.record.get("finished")
 
     def _read_record(self) -> dict[str, Any]:
@@ -191,33 +189,22 @@ class Run:
         if step and more:
             self.say(f"continuing after update {step}.")
         self.record = {
-            "method": self.method,
             "version": baro.__version__,
-            **machine(),
+            "machine": machine(),
             "settings": self.settings,
             "finished": None if more else self.finished,
         }
         self._write_record()
         for name in ("metrics.jsonl", "speed.jsonl"):
             _cut(self.folder / name, step)
-        self._before = _seconds_in(self.folder / "speed.jsonl")
         self._clock = time.monotonic()
-        reporters = self.settings.get("report_to", ())
-        self._reporters = report.open_reporters(reporters, self.folder, self.settings, step)
+        self._reporters = report.open_reporters(self.report_to, self.folder, self.settings, step)
 
-    def done(self, result: Mapping[str, Any] | None = None) -> None:
-        """Record that everything is done and saved, so that a rerun is recognised; `result` is kept beside it."""
-        self.record["finished"] = {"at": _now(), "result": dict(result or {})}
+    def finish(self, step: int, reason: str = "") -> None:
+        """Record that the run is complete after update `step`; `reason` says why it ended before its last update."""
+        self.record["finished"] = {"step": step, **({"reason": reason} if reason else {})}
         if dist.main_rank():
             self._write_record()
-
-    def seconds(self) -> float:
-        """Wall time of the run, with what earlier attempts spent on the updates this one continued after."""
-        return self._before + time.monotonic() - self.started
-
-    def tokens(self) -> int:
-        """Tokens (or pairs, whatever the method counts) learnt from so far, over all attempts."""
-        return int(self.learnt)
 
     def _write_record(self) -> None:
         files.replace_json(self.folder / "run.json", self.record)
@@ -329,10 +316,3 @@ def _cut(path: Path, step: int) -> None:
             break
         kept.append(line)
     files.replace(path, "".join(kept))
-
-
-def _seconds_in(path: Path) -> float:
-    """Seconds of all lines of a speed.jsonl."""
-    if not path.exists():
-        return 0.0
-    return sum(json.loads(line)["seconds"] for line in path.read_text(encoding="utf-8").splitlines())
