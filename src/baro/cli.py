@@ -41,20 +41,10 @@ def run(context: typer.Context, recipe: Path) -> None:
 
     key=value sets a variable of the recipe, stage.key=value a stage's setting, run=DIR where the run is written.
     """
-    from baro.pipeline.report.table import show
     from baro.pipeline.runner import run as run_recipe
 
     _tune()
-    report = run_recipe(recipe, context.args)
-    if report.get("models"):
-        show(report, recipe_folder(recipe, context.args))
-
-
-def recipe_folder(recipe: Path, words: list[str]) -> Path:
-    """Where a run is written: run=DIR, or runs/<recipe name>."""
-    from baro.pipeline.recipe import load
-
-    return load(recipe, words).folder
+    run_recipe(recipe, context.args)
 
 
 def _method(name: str, help_text: str) -> None:

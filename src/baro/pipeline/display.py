@@ -87,8 +87,8 @@ class Display:
     def left(self, share: float) -> float:
         """Seconds left in the whole chain, from the present stage's speed and the others' expectation."""
         done = [name for name in self.spent if self.expected.get(name)]
-        planned = sum(self.expected[name] for name in done)
-        scale = sum(self.spent[name] for name in done) / planned if planned else 1.0
+        trust = 0.1 * sum(self.expected.values()) or 1.0  # a short first stage says little about the others
+        scale = (trust + sum(self.spent[name] for name in done)) / (trust + sum(self.expected[name] for name in done))
         names = list(self.expected)
         later = names[names.index(self.stage) + 1 :] if self.stage in names else names
         here = time.monotonic() - self.since

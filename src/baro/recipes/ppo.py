@@ -121,14 +121,13 @@ class Memory:
         advantages, returns = gae(rewards, baseline, acts, gamma=config.gamma, lam=config.lam)
         credit = whiten(advantages, acts) if config.whiten_advantages else advantages
         drift = float(masked_sum(log_probs - anchors, acts, 1).mean())
-        ended = sum(row.answer.ended for row in rows) / len(rows)
         self.figures = {
             "objective/kl": drift,
             "objective/scores": float(scores.mean()),
             "objective/rlhf_reward": float(scores.mean() + paid.sum(1).mean()),
             "objective/entropy": float(entropy.mean()),
             "objective/kl_coef": self.kl_coef,
-            "val/ended": ended,
+            "val/ended": sum(row.answer.ended for row in rows) / len(rows),
             "val/length": sum(counts) / len(counts),
             "val/explained_variance": _explained(value, returns[acts]),
         }
@@ -176,19 +175,9 @@ def main(config: Config, display=None) -> dict:
         start = config.value_model_name_or_path or config.reward_model_name_or_path
         value = value_model(start or config.model_name_or_path, zero=start is None, **place)
         reference = language_model(config.ref_model or config.model_name_or_path, **place).requires_grad_(False)
-        score = scorer(
-            tokenizer,
-            reward_model_name_or_path=config.reward_model_name_or_path,
-            reward_funcs=config.reward_funcs,
-            reward_weights=config.reward_weights,
-            **place,
-        )
         models = Models(policy.eval(), value.eval(), reference.eval())
-        actor = Actor(
-            config, models, tokenizer, prompts, score, micro=stage.micro_size(config, config.rollout_batch_size)
-        )
-        memory = Memory(config, actor)
-        mix = TextMix(config.ptx_dataset, config.ptx_coef, tokenizer, config)
+        micro = stage.micro_size(config, config.rollout_batch_size)
+        memory = Memory(config, Actor(config, models, tokenizer, prompts, scorer(config, tokenizer), micro=micro))
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),
@@ -196,7 +185,7 @@ def main(config: Config, display=None) -> dict:
             minibatches=config.num_mini_batches,
             max_sequences=stage.micro_size(config, config.rollout_batch_size // config.num_mini_batches),
             seed=config.seed,
-            extend=mix,
+            extend=TextMix(config.ptx_dataset, config.ptx_coef, tokenizer, config),
         )
         stage.train(
             config,

@@ -159,14 +159,7 @@ def main(config: Config, display=None) -> dict:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = read_prompts(config.dataset, **stage.reading(config)).rows
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
-        score = scorer(
-            tokenizer,
-            reward_model_name_or_path=config.reward_model_name_or_path,
-            reward_funcs=config.reward_funcs,
-            reward_weights=config.reward_weights,
-            dtype=config.dtype,
-            device=config.device,
-        )
+        score = scorer(config, tokenizer)
 
         def select(number: int) -> tuple[list[tuple[Sequence, float]], dict[str, float]]:
             rows, scores = draw(config, model, tokenizer, prompts, score, number)

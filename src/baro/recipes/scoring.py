@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Sequence as Items
 
 from baro.core.errors import ConfigError
 from baro.data.records import Dialogue, Message
@@ -48,26 +47,22 @@ def by_function(name: str, args: dict | None = None) -> Scores:
     return score
 
 
-def scorer(
-    tokenizer,
-    *,
-    reward_model_name_or_path: str | None,
-    reward_funcs: Items[str],
-    reward_weights: Items[float] | None,
-    dtype: str = "auto",
-    device: str = "auto",
-) -> Scores:
+def scorer(config, tokenizer) -> Scores:
     """The weighted sum of a reward model's and the functions' scores (weights in that order; 1 each by default).
 
+    Args:
+        config: reward_model_name_or_path, reward_funcs, reward_weights, dtype, device.
+
     Raises:
-        ConfigError: nothing to score with, or as many weights as there are not scores.
+        ConfigError: nothing to score with, or not one weight per score.
     """
-    parts = [by_function(name) for name in reward_funcs]
-    if reward_model_name_or_path:
-        parts.insert(0, by_model(reward_model_name_or_path, tokenizer, dtype=dtype, device=device))
+    parts = [by_function(name) for name in config.reward_funcs]
+    if config.reward_model_name_or_path:
+        path = config.reward_model_name_or_path
+        parts.insert(0, by_model(path, tokenizer, dtype=config.dtype, device=config.device))
     if not parts:
         raise ConfigError("nothing to score with.", hint="Give reward_model_name_or_path or reward_funcs.")
-    weights = list(reward_weights) if reward_weights else [1.0] * len(parts)
+    weights = list(config.reward_weights or [1.0] * len(parts))
     if len(weights) != len(parts):
         raise ConfigError(f"reward_weights has {len(weights)} numbers for {len(parts)} rewards.")
 
