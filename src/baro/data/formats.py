@@ -275,6 +275,8 @@ def _preference(
 ) -> Preference:
     if not plain:
         _check_order(prompt, where)
+        if prompt[-1].role != "user":
+            raise DataError(f"the prompt ends with the {prompt[-1].role}'s turn; expected the user's.", where=where)
     margin = row.get("margin")
     if margin in (None, ""):
         return Preference(prompt, chosen, rejected, None, plain, where)
