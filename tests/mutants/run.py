@@ -18,7 +18,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from table import MUTANTS, Mutant
+from mutant import Mutant
+from table import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RED, GREEN = 1, 0  # exit codes of pytest: tests failed, tests passed

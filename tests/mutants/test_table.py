@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 
@@ -13,16 +13,9 @@ TESTS = Path(__file__).parents[1]
 SOURCE = TESTS.parent / "src" / "baro"
 
 
-def _load(name: str):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up, and run.py imports table
-    spec.loader.exec_module(module)
-    return module
-
-
-MUTANTS = _load("table").MUTANTS
-run = _load("run")
+sys.path.insert(0, str(Path(__file__).parent))  # the runner is a script; its modules lie beside it
+run = importlib.import_module("run")
+MUTANTS = importlib.import_module("table").MUTANTS
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
