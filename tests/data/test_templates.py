@@ -279,6 +279,20 @@ def test_eos_is_put_where_the_template_writes_no_end_token(build):
     ]
 
 
+@pytest.mark.incident("T17")
+def test_eos_is_put_where_the_template_writes_nothing_behind_an_answer(build):
+    tokenizer = build("endless", fresh=True)
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ {'user': '>'}.get(m['role'], '<') + m['content'] }}{% endfor %}"
+    )
+    assert runs(tokenizer, render(tokenizer, Dialogue(turns("a", "b", "c", "d")))) == [
+        (False, ">a"),
+        (True, "<b<|endoftext|>"),
+        (False, ">c"),
+        (True, "<d<|endoftext|>"),
+    ]
+
+
 def test_a_refusing_template_is_quoted_with_the_row(build):
     with pytest.raises(DataError, match=r"f:7: .*of system, user: System role not supported"):
         render(build("gemma"), Dialogue(turns("a", "b", system="s"), where="f:7"))
