@@ -62,8 +62,8 @@ def configurations() -> dict:
 
 
 NAMES = (
-    "llama", "llama-untied", "qwen3", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neox", "mistral", "phi", "olmo", "olmo2",
-    "qwen2", "granite", "cohere",
+    "llama", "llama-untied", "qwen3", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neox", "mistral", "phi", "olmo",
+    "olmo2", "qwen2", "granite", "cohere",
 )  # fmt: skip
 
 
@@ -110,3 +110,34 @@ def row(lengths, *, seed: int = 0, learn: float = 0.7) -> Batch:
 @pytest.fixture
 def make_row():
     return row
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """transformers' eager attention takes its softmax in float32 even of float64 models; here it does not."""
+    narrow = torch.nn.functional.softmax
+
+    def softmax(scores, dim=None, dtype=None, **options):
+        return narrow(scores, dim=dim, dtype=None if scores.dtype == torch.float64 else dtype, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "softmax", softmax)
+
+
+def padded_log_probs(model, batch: Batch, *, temperature: float = 1.0, left: bool = False, extra: int = 0):
+    """The learnt tokens' log-probabilities by the book: padded rows, transformers' forward, log-softmax, shift."""
+    longest = max(batch.lengths) + extra
+    tokens = torch.zeros(len(batch.lengths), longest, dtype=torch.int64)
+    real, learn = torch.zeros_like(tokens, dtype=torch.bool), torch.zeros_like(tokens, dtype=torch.bool)
+    pieces = zip(batch.tokens.split(list(batch.lengths)), batch.learn.split(list(batch.lengths)), strict=True)
+    for index, (piece, learnt) in enumerate(pieces):
+        where = slice(longest - len(piece), longest) if left else slice(0, len(piece))
+        tokens[index, where], learn[index, where], real[index, where] = piece, learnt, True
+    positions = (real.cumsum(1) - 1).clamp(min=0)
+    logits = model(input_ids=tokens, attention_mask=real.long(), position_ids=positions).logits
+    logs = torch.log_softmax(logits[:, :-1] / temperature, -1).gather(-1, tokens[:, 1:, None]).squeeze(-1)
+    return logs[learn[:, 1:]]
+
+
+@pytest.fixture
+def by_the_book():
+    return padded_log_probs

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from baro.core.errors import BaroError
 from baro.models import heads
@@ -172,7 +173,7 @@ def _load(auto, path: str | Path, what: str, dtype: torch.dtype, **options) -> t
             output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError, KeyError) as problem:
+    except (OSError, ValueError, KeyError, SafetensorError) as problem:
         found = "it cannot be loaded" if folder.is_dir() else "no such folder here, and the hub gave nothing"
         raise BaroError(
             f"expected {what}; {found}: {_first_line(problem)}",
@@ -194,7 +195,14 @@ def _load(auto, path: str | Path, what: str, dtype: torch.dtype, **options) -> t
 
 
 def _ready(model, device: torch.device):
+    """The model on its device, in memory of its own, with our attention.
+
+    transformers leaves weights where the file is mapped: writing that file again would change or crash the model, and
+    tensors at odd addresses are multiplied in another order than aligned ones.
+    """
     model.to(device)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
     support(model)
     return model
 
