@@ -205,10 +205,11 @@ def _descend(
     max_grad_norm: float,
 ) -> dict[str, float]:
     """Clip and take the optimiser step; returns the update's figures and adds them to the window."""
-    if max_grad_norm:
+    if 0 < max_grad_norm < sums.norm:
         # By the norm of the whole update, summed over processes: each clipping by its own would be another update.
-        parameters = optim.trained(modules).values()
-        torch.nn.utils.clip_grads_with_norm_(parameters, max_grad_norm, torch.tensor(sums.norm))
+        for parameter in optim.trained(modules).values():
+            if parameter.grad is not None:
+                parameter.grad.mul_(max_grad_norm / sums.norm)
     rate = optim.set_learning_rate(optimiser, schedule(at.taken))
     optimiser.step()
     at.taken, at.bad, at.count = at.taken + 1, 0, at.count + sums.count
