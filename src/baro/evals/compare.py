@@ -83,22 +83,21 @@ def measure(
     kl = None
     if reference is not None:
         kl = float((answer_log_probs(model, rows) - answer_log_probs(reference, rows)).mean())
-    won = None
-    if baseline is not None and scored.preferred() is not None and baseline.preferred() is not None:
-        won = bootstrap(wins(scored.preferred(), baseline.preferred()), seed=seed)
+    ours, theirs = scored.preferred(), baseline.preferred() if baseline else None
+    won = bootstrap(wins(ours, theirs), seed=seed) if ours is not None and theirs is not None else None
     return Measured(
-        judge=judged and judged.mean,
-        judge_low=judged and judged.low,
-        judge_high=judged and judged.high,
+        judge=judged.mean if judged else None,
+        judge_low=judged.low if judged else None,
+        judge_high=judged.high if judged else None,
         reward=sum(scored.rewards) / len(rows) if scored.rewards is not None else None,
         kl=kl,
         kl_per_token=kl / max(sum(lengths) / len(rows), 1e-9) if kl is not None else None,
         eos_rate=sum(row.answer.ended for row in rows) / len(rows),
         distinct_2=distinct([row.answer.tokens for row in rows]),
         mean_length=sum(lengths) / len(rows),
-        win_rate=won and won.mean,
-        win_rate_low=won and won.low,
-        win_rate_high=won and won.high,
+        win_rate=won.mean if won else None,
+        win_rate_low=won.low if won else None,
+        win_rate_high=won.high if won else None,
         capability=capability,
         text_nats=text_nats,
     )

@@ -71,7 +71,7 @@ def penalty(log_probs: Tensor, reference: Tensor, *, coefficient: float) -> Tens
     return -coefficient * k1(log_probs, reference)
 
 
-def adapt(coefficient: float, *, kl: float, target: float, samples: int, horizon: int) -> float:
+def adapt(coefficient: float, *, kl: float, target: float, samples: int, horizon: float) -> float:
     """The next KL coefficient: raised when the policy drifts more than the target, lowered when less.
 
     Args:

@@ -69,14 +69,15 @@ def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Pat
         raise ConfigError(f"evaluate.reference is '{config.reference}', which is not among evaluate.models.")
     order = [config.reference, *(name for name in config.models if name != config.reference)]
     folder.mkdir(parents=True, exist_ok=True)
-    found = {name: _kept(folder / f"{name}.json", keys[name]) for name in order}
-    if all(found.values()):
+    kept = {name: _kept(folder / f"{name}.json", keys[name]) for name in order}
+    found = {name: row for name, row in kept.items() if row}
+    if len(found) == len(order):
         return {name: found[name] for name in config.models}
     bench = _Bench(config, stage_folder)
     for number, name in enumerate(order):
         if progress:
             progress(number, len(order))
-        if not found[name] or name == config.reference:
+        if name not in found or name == config.reference:
             started = time.monotonic()
             row = bench.measure(name)
             found[name] = {"key": keys[name], "seconds": time.monotonic() - started, **row}

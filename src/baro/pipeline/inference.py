@@ -129,7 +129,7 @@ def score(config: Score) -> None:
     if config.model:
         model = reward_model(config.model, dtype=config.dtype, device=config.device).eval()
         found = model_scores(model, render_all(load_tokenizer(config.model), rows))
-    else:
+    elif config.function:
         prompts = [[turn.as_dict() for turn in row.messages[:-1]] for row in rows]
         texts = [row.messages[-1].content for row in rows]
         found = function_scores(load_function(config.function), prompts, texts, [{} for _ in rows])
@@ -182,8 +182,10 @@ def _answers(config: Evaluate, model, tokenizer) -> dict[str, float | None]:
         reward = by_model(config.reward_model, words, **place) if config.reward_model else None
         return score_answers(_draw(config, candidate, words, prompts), judge=judge, reward=reward)
 
-    reference = language_model(config.reference, **place).eval() if config.reference else None
-    baseline = scored(reference, load_tokenizer(config.reference)) if reference is not None else None
+    reference = baseline = None
+    if config.reference:
+        reference = language_model(config.reference, **place).eval()
+        baseline = scored(reference, load_tokenizer(config.reference))
     found = measure(
         model, scored(model, tokenizer), reference=reference, baseline=baseline, capability=None, text_nats=None
     )

@@ -120,7 +120,7 @@ def _curves(method: str, lines: list[dict]) -> dict[str, Curve]:
 
 def _path(lines: list[dict]) -> list[tuple[float, float, float | None]]:
     """(KL, reward) during training, for methods that sample while they train."""
-    points = [
+    points: list[tuple[float, float, float | None]] = [
         (line["objective/kl"], line["objective/scores"], None)
         for line in lines
         if "objective/kl" in line and "objective/scores" in line

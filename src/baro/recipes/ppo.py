@@ -95,7 +95,7 @@ class Memory:
         self.figures: dict[str, float] = {}
 
     def state(self) -> dict:
-        """The KL controller's."""
+        """The KL controller's and the last figures."""
         return {"kl_coef": self.kl_coef, "figures": self.figures}
 
     def restore(self, state: dict) -> None:
@@ -115,8 +115,7 @@ class Memory:
         # 3. Pay for drift: the KL penalty at every token, the score at the last.
         paid = torch.where(acts, kl.penalty(log_probs, anchors, coefficient=self.kl_coef), 0.0)
         rewards = place_score(paid, acts, scores)
-        if config.whiten_rewards:
-            rewards = whiten(rewards, acts, keep_mean=True)
+        rewards = whiten(rewards, acts, keep_mean=True) if config.whiten_rewards else rewards
         # 4. Credit: generalised advantage estimation.
         advantages, returns = gae(rewards, baseline, acts, gamma=config.gamma, lam=config.lam)
         credit = whiten(advantages, acts) if config.whiten_advantages else advantages
@@ -170,11 +169,12 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = read_prompts(config.dataset, **stage.reading(config)).rows
-        place = {"dtype": config.dtype, "device": config.device}
-        policy = language_model(config.model_name_or_path, **place)
+        dtype, device = config.dtype, config.device
+        policy = language_model(config.model_name_or_path, dtype=dtype, device=device)
         start = config.value_model_name_or_path or config.reward_model_name_or_path
-        value = value_model(start or config.model_name_or_path, zero=start is None, **place)
-        reference = language_model(config.ref_model or config.model_name_or_path, **place).requires_grad_(False)
+        value = value_model(start or config.model_name_or_path, zero=start is None, dtype=dtype, device=device)
+        reference = language_model(config.ref_model or config.model_name_or_path, dtype=dtype, device=device)
+        reference.requires_grad_(False)
         models = Models(policy.eval(), value.eval(), reference.eval())
         micro = stage.micro_size(config, config.rollout_batch_size)
         memory = Memory(config, Actor(config, models, tokenizer, prompts, scorer(config, tokenizer), micro=micro))

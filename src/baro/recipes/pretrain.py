@@ -8,6 +8,8 @@ learning rate and the batch by the rules stated in `baro.models.create`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from baro.core.types import Batch, Loss, Mean
 from baro.data import tokenizer as tokenizers
 from baro.data.packing import documents_to_blocks
@@ -42,7 +44,7 @@ class Config(Method):
     """Tokens of context; longer documents are cut into pieces."""
     learning_rate: float = 0.0
     """0: by size (from scratch), 1e-4 (continuing)."""
-    lr_scheduler_type: str = "cosine"
+    lr_scheduler_type: Literal["linear", "cosine", "constant"] = "cosine"
     warmup_ratio: float = 0.02
     min_lr_ratio: float = 0.1
     weight_decay: float = 0.1

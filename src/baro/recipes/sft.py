@@ -8,7 +8,7 @@ The same step as pre-training, fed by conversations in which only the assistant'
 from __future__ import annotations
 
 from baro.data.read import read_dialogues, read_prompts
-from baro.data.templates import render_all
+from baro.data.templates import Learn, render_all
 from baro.engine.config import ExistingPath
 from baro.evals.likelihood import mean_nats
 from baro.evals.tasks import score_tasks
@@ -51,7 +51,7 @@ def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
-        learn = "assistant" if config.completion_only_loss else "all"
+        learn: Learn = "assistant" if config.completion_only_loss else "all"
 
         def sequences(files, **options) -> list:
             rows = read_dialogues(files, **options).rows
