@@ -110,7 +110,6 @@ def stepper(model: nn.Module, dial: Dial | None = None):
         stats = {"nats": Mean(float(nats.detach().sum()), len(places))}
         if dial is not None:
             stats["dial"] = Mean(dial.value, 1)
-            dial.value *= 1.01
         return Loss(nats.sum(), stats)
 
     return step
@@ -124,6 +123,10 @@ def train(folder: Path, *, seed: int = 0, dropout: float = 0.2, crash=None, upda
 
     def evaluate(step: int) -> dict[str, float]:
         return {"weight": float(model.out.weight.detach().abs().sum()), "draw": float(torch.rand(()))}
+
+    def turn(step: int, figures: dict[str, float]) -> str | None:
+        dial.value *= 1 + figures["nats"] / 100
+        return crash(step) if crash else None
 
     settings = {
         "save_steps": 1,
@@ -141,7 +144,7 @@ def train(folder: Path, *, seed: int = 0, dropout: float = 0.2, crash=None, upda
             optimiser=adamw,
             schedule=lambda taken: optim.schedule("cosine", taken, steps=updates, warmup=2),
             extra={"dial": dial},
-            on_update=(lambda step, figures: crash(step)) if crash else None,
+            on_update=turn,
             **settings,
         )
     return model, adamw, result

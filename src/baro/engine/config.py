@@ -326,8 +326,9 @@ def _expected(detail: Any) -> str:
     kind, _, what = detail["type"].partition("_")
     if what in ("type", "parsing", "from_float", "required") and kind in words:
         return words[kind]
-    message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
+    message = detail["msg"].removeprefix("Input should be ")
+    bound = detail["type"].startswith(("greater_than", "less_than"))
+    return "a number " + message if bound else message[:1].lower() + message[1:]
 
 
 def _closest(value: Any, details: list[Any]) -> str:

@@ -113,7 +113,9 @@ def type_name(annotation: Any) -> str:
         if origin is Literal:
             names.append(", ".join(str(value) for value in args[:-1]) + (" or " if args[1:] else "") + str(args[-1]))
         elif origin in (list, tuple, set):
-            names.append("a list of " + type_name(args[0]) if args else "a list")
+            items = type_name(args[0]) if args else "values"
+            plural = items.removeprefix("a ") + "s" if items.startswith("a ") else items
+            names.append(f"a list of {plural}")
         elif origin is dict or member in words:
             names.append(words[origin or member])
         else:

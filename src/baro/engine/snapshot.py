@@ -14,7 +14,10 @@ from baro.engine import dist, optim
 
 
 class Resumable(Protocol):
-    """Whatever has a state of its own: a stream of updates, an adaptive KL coefficient."""
+    """Whatever has a state of its own: a stream of updates, an adaptive KL coefficient.
+
+    The state is the same on every process, and the main process's is the one that is kept.
+    """
 
     def state(self) -> Any:
         """Nested dicts and lists of tensors, numbers and text."""
