@@ -169,13 +169,15 @@ def test_a_thousand_hostile_prompts_stay_below_two_megabytes():
 # ------------------------------------------------------------------------------------------------------------- whole
 
 
-@pytest.mark.parametrize("case", ["sample", "hostile", "nulls", "nothing"])
+@pytest.mark.parametrize("case", ["sample", "hostile", "nulls", "nothing", "folded"])
 def test_every_element_is_closed_and_every_reference_kept(case):
     report, details = SAMPLE["report"](), DETAILS
     if case == "hostile":
         report, details = hostile()
     if case == "nulls":
         report, details = nulls(), Details(command="baro run x.yaml")
+    if case == "folded":
+        details = dataclasses.replace(LIGHT, samples=[*DETAILS.samples, *DETAILS.samples])
     if case == "nothing":
         report, details = report | {"models": {}, "stages": {}}, Details(command="baro run x.yaml")
     html = page(report, details)
