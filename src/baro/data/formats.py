@@ -122,6 +122,15 @@ def prompt_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str
     return Prompt(tuple(messages), others, loose, where), f"{kind} ({'plain' if loose else 'turns'})"
 
 
+def task_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str]:
+    """A conversation as its prompt, the last answer as the column `output` beside the row's other columns."""
+    dialogue, kind = dialogue_of(row, where, plain)
+    *turns, last = dialogue.messages
+    if last.role != "assistant":
+        raise DataError(f"the last turn is the {last.role}'s; expected the assistant's answer.", where=where)
+    return Prompt(tuple(turns), {**row, "output": last.content}, dialogue.plain, where), kind
+
+
 # --- their pieces ----------------------------------------------------------------------------------------------------
 
 

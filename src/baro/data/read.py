@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from baro.core.errors import ConfigError, DataError
 from baro.data.files import Paths, Row, Separate, find, rows_of, write_jsonl
-from baro.data.formats import dialogue_of, preference_of, prompt_of, text_of
+from baro.data.formats import dialogue_of, preference_of, prompt_of, task_of, text_of
 from baro.data.records import Dialogue, Preference, Prompt, Text
 
 __all__ = ["Dataset", "read_dialogues", "read_preferences", "read_prompts", "read_texts", "write_jsonl"]
@@ -138,6 +138,16 @@ def read_prompts(
         max_samples,
         columns,
     )
+
+
+def read_tasks(
+    paths: Paths, *, max_samples: int | None = None, columns: Mapping[str, str] | None = None
+) -> Dataset[Prompt]:
+    """Conversations whose last answer is known: prompts with that answer as the column `output`, beside all others.
+
+    Formats and errors as in `read_dialogues`.
+    """
+    return _read(paths, lambda row, where: task_of(row, where, None), "tasks", "error", None, max_samples, columns)
 
 
 def _read(

@@ -10,7 +10,7 @@ from typing import Any
 
 from baro.core.errors import ConfigError
 from baro.data.packing import documents_to_blocks
-from baro.data.read import read_prompts, read_texts
+from baro.data.read import read_prompts, read_tasks, read_texts
 from baro.data.templates import render_texts
 from baro.engine.config import ExistingPath, Settings
 from baro.evals.answers import answers
@@ -57,7 +57,7 @@ class Evaluation(Settings):
 
 
 def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Path, progress=None) -> dict[str, dict]:
-    """Figures and shown answers of every model: {model: {"figures", "answers", "key"}}.
+    """What was measured of every model: {model: {"figures", "answers", "scores", "seconds", "key"}}.
 
     Args:
         stage_folder: stage name → folder of its model.
@@ -99,7 +99,7 @@ class _Bench:
     def __init__(self, config: Evaluation, stage_folder) -> None:
         self.config, self.folder = config, stage_folder
         self.prompts = read_prompts(config.prompts).rows[: config.max_prompts]
-        self.tasks = read_prompts(config.tasks).rows[: config.max_tasks] if config.tasks else []
+        self.tasks = read_tasks(config.tasks, max_samples=config.max_tasks).rows if config.tasks else []
         self.texts = read_texts(config.text).rows[: config.max_texts] if config.text else []
         self.judge = by_function(config.judge, config.judge_args) if config.judge else None
         self.place = {"dtype": config.dtype, "device": config.device}
@@ -137,7 +137,8 @@ class _Bench:
         )
         if own:
             figures = replace(figures, kl=0.0, kl_per_token=0.0)
-        return {"figures": figures.as_dict(), "answers": self.shown(scored)}
+        scores = {"judge": scored.judged, "reward": scored.rewards}
+        return {"figures": figures.as_dict(), "answers": self.shown(scored), "scores": scores}
 
     def capability(self, model, tokenizer) -> float | None:
         """Exact match on the SFT tasks."""

@@ -12,48 +12,58 @@ from typing import Any
 import baro
 
 ROOT = Path(baro.__file__).parent
+ENTRY = {"prepare": "baro.pipeline.prepare", "evaluate": "baro.pipeline.evaluation"}
 IRRELEVANT = {"output_dir", "device", "threads", "report_to", "logging_steps", "save_steps", "save_total_limit"}
 
 
-def fingerprint(method: str, settings: dict[str, Any], inputs: dict[str, str]) -> str:
+def fingerprint(method: str, settings: dict[str, Any], inputs: dict[str, str], *, run: Path) -> str:
     """A stage's hash.
 
     Args:
-        method: the recipe's name.
-        settings: resolved settings; those that cannot change the result are left out. Files outside the run are
-            hashed by their content.
-        inputs: the fingerprints of the stages it reads.
+        method: the recipe's name, "prepare" or "evaluate".
+        settings: resolved settings; those that cannot change the result are left out. Files and folders are hashed by
+            their content, functions (`module:function`, `file.py:function`) by their source.
+        inputs: the fingerprints of the stages it reads, which stand for all files in the run's own folder.
+        run: the run's folder.
     """
     relevant = {key: value for key, value in settings.items() if key not in IRRELEVANT}
+    words = sorted(_words(relevant))
     known = {
         "method": method,
         "settings": relevant,
-        "files": {file: _content(Path(file)) for file in sorted(_paths(relevant))},
+        "files": {word: _content(path) for word in words if (path := _file(word, run))},
+        "functions": {word: code(module) for word in words if (module := _module(word))},
         "inputs": inputs,
-        "code": code(f"baro.recipes.{method}" if method != "prepare" else "baro.pipeline.prepare"),
+        "code": code(ENTRY.get(method, f"baro.recipes.{method}")),
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _paths(value: Any) -> set[str]:
-    """Existing files and folders named anywhere in the settings (`file.py:function` counts as its file)."""
+def _words(value: Any) -> set[str]:
+    """Every text anywhere in the settings."""
     if isinstance(value, dict):
-        return set().union(*map(_paths, value.values())) if value else set()
+        value = list(value.values())
     if isinstance(value, list | tuple):
-        return set().union(*map(_paths, value)) if value else set()
-    if not isinstance(value, str | Path):
-        return set()
-    text = str(value).split(".py:")[0] + ".py" if ".py:" in str(value) else str(value)
-    return {text} if ("/" in text or "." in text) and Path(text).exists() else set()
+        return set().union(*map(_words, value)) if value else set()
+    return {str(value)} if isinstance(value, str | Path) else set()
+
+
+def _file(word: str, run: Path) -> Path | None:
+    """The file or folder a text names, if there is one outside the run's folder."""
+    path = Path(word.split(".py:")[0] + ".py" if ".py:" in word else word)
+    named = "/" in word or "." in word
+    return path if named and path.exists() and not path.resolve().is_relative_to(run.resolve()) else None
+
+
+def _module(word: str) -> str | None:
+    """The module of the package that a function's name points into."""
+    module, colon, name = word.partition(":")
+    return module if colon and name.isidentifier() and module.partition(".")[0] == "baro" else None
 
 
 @cache
 def _content(path: Path) -> str:
-    """SHA-256 of a file, or of all files below a folder; folders of the run itself are covered by `inputs`."""
-    if path.is_dir() and (path / "stage.json").exists():
-        return "a stage"
-    if any((parent / "stage.json").exists() for parent in path.parents):
-        return "of a stage"
+    """SHA-256 of a file, or of all files below a folder."""
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():

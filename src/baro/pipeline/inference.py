@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from baro.core.errors import ConfigError
+from baro.core.errors import ConfigError, DataError
 from baro.data.packing import documents_to_blocks
-from baro.data.read import read_dialogues, read_prompts, read_texts
-from baro.data.records import Prompt
+from baro.data.read import read_prompts, read_tasks, read_texts, write_jsonl
+from baro.data.records import Dialogue, Message, Prompt
 from baro.data.templates import render_all, render_texts
 from baro.engine.config import ExistingPath, Settings
 from baro.evals.answers import Answered, answers
@@ -125,24 +127,35 @@ def score(config: Score) -> None:
     """Write the reward of every answer."""
     if (config.model is None) == (config.function is None):
         raise ConfigError("give either model (a reward model) or function (a Python reward).")
-    rows = read_dialogues(config.dataset).rows
+    rows = _answered(config.dataset)
+    prompts = [[turn.as_dict() for turn in row.messages] for row in rows]
+    texts = [row.columns["output"] for row in rows]
     if config.model:
         model = reward_model(config.model, dtype=config.dtype, device=config.device).eval()
-        found = model_scores(model, render_all(load_tokenizer(config.model), rows))
+        seen = [Dialogue((*row.messages, Message("assistant", row.columns["output"])), row.plain) for row in rows]
+        found = model_scores(model, render_all(load_tokenizer(config.model), seen))
     elif config.function:
-        prompts = [[turn.as_dict() for turn in row.messages[:-1]] for row in rows]
-        texts = [row.messages[-1].content for row in rows]
-        found = function_scores(load_function(config.function), prompts, texts, [{} for _ in rows])
+        found = function_scores(load_function(config.function), prompts, texts, [row.columns for row in rows])
     config.out.parent.mkdir(parents=True, exist_ok=True)
-    with config.out.open("w", encoding="utf-8") as file:
-        for row, value in zip(rows, found, strict=True):
-            line = {
-                "prompt": [turn.as_dict() for turn in row.messages[:-1]],
-                "completion": row.messages[-1].content,
-                "reward": value,
-            }
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    lines = [
+        {"prompt": prompt, "completion": text, "reward": value}
+        for prompt, text, value in zip(prompts, texts, found, strict=True)
+    ]
+    write_jsonl(config.out, lines)
     Console().print(f"{len(rows):,} answers, mean reward {sum(found) / len(found):.4g} → {config.out}")
+
+
+def _answered(files: list[Path]) -> list[Prompt]:
+    """Prompts with one answer each as the column `output`: conversations, or what `baro sample` wrote."""
+    with contextlib.suppress(DataError):
+        prompts = read_prompts(files).rows
+        if all(isinstance(row.columns.get("completions"), list) for row in prompts):
+            return [
+                replace(row, columns={**row.columns, "output": text})
+                for row in prompts
+                for text in row.columns["completions"]
+            ]
+    return read_tasks(files).rows
 
 
 def evaluate(config: Evaluate) -> None:
@@ -158,7 +171,7 @@ def evaluate(config: Evaluate) -> None:
         found = likelihood(model, blocks, [text.text for text in texts], tokenizer.all_special_ids)
         figures |= {k: getattr(found, k) for k in ("nats_per_token", "nats_per_char", "bits_per_byte")}
     if config.tasks:
-        tasks = read_prompts(config.tasks, max_samples=config.max_samples).rows
+        tasks = read_tasks(config.tasks, max_samples=config.max_samples).rows
         done = score_tasks(model, tokenizer, tasks, max_new_tokens=config.max_completion_length)
         figures |= {"exact_match": done.exact_match, "format": done.format}
     if config.prompts:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from scipy.stats import spearmanr
 
 import baro
 from baro.pipeline.recipe import Recipe
@@ -57,9 +58,8 @@ def write(
         },
         "models": models,
     }
-    text = json.dumps(_finite(report), ensure_ascii=False, indent=1)
-    (recipe.folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    write_page(recipe.folder, _finite(report), _details(recipe, configs, measured, models))
+    report = _finite(report)
+    write_page(recipe.folder, report, _details(recipe, configs, measured, models))
     return report
 
 
@@ -92,12 +92,29 @@ def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict],
             for name, c in configs.items()
         },
         warnings=_warnings(recipe, config, models),
+        correlation=_agreement(list(measured.values())),
+        correlations={name: _agreement([found]) for name, found in measured.items()},
+        capability_measures={
+            "en": "Exact match of greedy answers to held-out tasks of the fine-tuning data.",
+            "ko": "미세조정 자료의 남겨 둔 과제에 대한 탐욕적 답의 정확 일치 비율입니다.",
+        }
+        if config.tasks
+        else None,
         judge=config.judge,
         judge_measures=config.judge_about or None,
         judge_independent=bool(config.judge) or None,
         sampling=f"temperature {config.temperature:g}, ≤ {config.max_completion_length} tokens",
         prompts=config.max_prompts,
     )
+
+
+def _agreement(found: list[dict]) -> float | None:
+    """Spearman's rank correlation of proxy reward and judge over the answers of these models."""
+    judged = [score for row in found for score in row["scores"]["judge"] or []]
+    rewards = [score for row in found for score in row["scores"]["reward"] or []]
+    if not judged or len(judged) != len(rewards) or len(set(judged)) < 2 or len(set(rewards)) < 2:
+        return None
+    return float(spearmanr(judged, rewards).statistic)
 
 
 def _log(file: Path) -> list[dict]:

@@ -44,7 +44,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe read, overridden and resolved. `folder` is where the run is written."""
+    """A recipe read, overridden and resolved.
+
+    `folder` is where the run is written, `evaluated` the stages whose files the comparison reads, models apart.
+    """
 
     name: str
     file: Path
@@ -87,9 +90,8 @@ def load(file: Path, overrides: list[str]) -> Recipe:
     evaluate, used = _resolve(raw.get("evaluate") or {}, places, f"{file}: evaluate", problems)
     if problems:
         raise ConfigError.gather(problems)
-    inputs = tuple(sorted((used & set(stages)) | set(evaluate.get("models", []))))
     about = raw.get("about") or {}
-    return Recipe(file.stem, file, folder, variables, found, evaluate or None, inputs, about)
+    return Recipe(file.stem, file, folder, variables, found, evaluate or None, tuple(sorted(used & set(stages))), about)
 
 
 def _read(file: Path) -> dict:

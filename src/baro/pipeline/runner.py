@@ -39,9 +39,14 @@ def run(file: Path, overrides: list[str]) -> dict[str, Any]:
         if not recipe.evaluate:
             return {"stages": results}
         measured = _evaluate(recipe, configs["evaluate"], keys, display)
+    if not dist.main_rank():
+        return {}
     from baro.pipeline.outcome import write  # matplotlib and jinja2 only now
+    from baro.pipeline.report.table import show
 
-    return write(recipe, configs, results, measured) if dist.main_rank() else {}
+    report = write(recipe, configs, results, measured)
+    show(report, recipe.folder / "report.html", console=display.console)
+    return report
 
 
 def check(recipe: Recipe) -> dict[str, Any]:
@@ -80,7 +85,8 @@ def fingerprints(recipe: Recipe) -> dict[str, str]:
     keys: dict[str, str] = {}
     for name, stage in recipe.stages.items():
         given = stage.settings | {"seed": stage.settings.get("seed", recipe.variables.get("seed", 0))}
-        keys[name] = fingerprint(stage.method, given, {source: keys[source] for source in stage.inputs})
+        inputs = {source: keys[source] for source in stage.inputs}
+        keys[name] = fingerprint(stage.method, given, inputs, run=recipe.folder)
     return keys
 
 
@@ -124,9 +130,9 @@ def _evaluate(recipe: Recipe, config, keys: dict[str, str], display: Display) ->
     from baro.pipeline.evaluation import evaluate
 
     display.begin("evaluate")
-    own = fingerprint(
-        "evaluate", recipe.evaluate or {}, {name: keys[name] for name in recipe.evaluated if name in keys}
-    )
+    given = {key: value for key, value in (recipe.evaluate or {}).items() if key not in ("models", "minutes")}
+    inputs = {name: keys[name] for name in (*recipe.evaluated, config.reference)}
+    own = fingerprint("evaluate", given, inputs, run=recipe.folder)
     found = {}
     if dist.main_rank():
         found = evaluate(

@@ -7,8 +7,8 @@ The same step as pre-training, fed by conversations in which only the assistant'
 
 from __future__ import annotations
 
-from baro.data.read import read_dialogues, read_prompts
-from baro.data.templates import Learn, render_all
+from baro.data.read import read_dialogues, read_tasks
+from baro.data.templates import Learn, adopt_template, render_all
 from baro.engine.config import ExistingPath
 from baro.evals.likelihood import mean_nats
 from baro.evals.tasks import score_tasks
@@ -42,7 +42,7 @@ def exact(model, tokenizer, config: Config) -> dict[str, float]:
     """Exact match and format of greedy answers to the held-out rows."""
     if not config.eval_dataset:
         return {}
-    prompts = read_prompts(config.eval_dataset).rows[: config.eval_samples]
+    prompts = read_tasks(config.eval_dataset, max_samples=config.eval_samples).rows
     found = score_tasks(model.eval(), tokenizer, prompts, max_new_tokens=config.max_completion_length)
     return {"exact_match": found.exact_match, "format": found.format}
 
@@ -53,12 +53,14 @@ def main(config: Config, display=None) -> dict:
         tokenizer = load_tokenizer(config.model_name_or_path)
         learn: Learn = "assistant" if config.completion_only_loss else "all"
 
-        def sequences(files, **options) -> list:
-            rows = read_dialogues(files, **options).rows
+        def sequences(rows: list) -> list:
             return render_all(tokenizer, rows, learn=learn, max_length=config.max_length)
 
-        rows = sequences(config.dataset, **stage.reading(config))
-        held_out = sequences(config.eval_dataset) if config.eval_dataset else []
+        dialogues = stage.read(read_dialogues, config, run)
+        if not all(row.plain for row in dialogues):
+            adopt_template(tokenizer)  # a tokenizer without a chat template is saved with the one that is learnt here
+        rows = sequences(dialogues)
+        held_out = sequences(read_dialogues(config.eval_dataset).rows) if config.eval_dataset else []
         stage.check(rows, config)
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
 
