@@ -11,11 +11,13 @@ from random import Random
 from baro.core.errors import ConfigError
 from baro.playground.annotators import Annotator, panel
 from baro.playground.answers import COMPARED, WRITTEN, accepted, answer
+from baro.playground.talk import talks
 from baro.playground.tasks import ABOUT_PEOPLE, WEIGHTS, Task, draw
 from baro.playground.text import documents
 from baro.playground.world import World, dice, world
 
 _HELD_OUT_TEXT = 50  # one held-out document per so many
+_TALK = 0.5  # share of the text that is questions and answers
 _TRIES = 40  # draws in a row that may repeat a prompt before a kind counts as used up
 
 
@@ -48,7 +50,6 @@ def export(
     """
     folder.mkdir(parents=True, exist_ok=True)
     built = world(lang, seed=seed, people=people)
-    files: dict[str, list[dict]] = dict(zip(("text", "text_heldout"), _texts(built, documents), strict=True))
     pairs_per_prompt = 2
     sizes = {
         "instruct": instructions,
@@ -59,6 +60,8 @@ def export(
         "prompts_heldout": eval_prompts,
     }
     tasks = shared_out(built, sizes)
+    texts = _texts(built, documents, [task for name in sizes if name.endswith("_heldout") for task in tasks[name]])
+    files: dict[str, list[dict]] = dict(zip(("text", "text_heldout"), texts, strict=True))
     roll = dice(seed, lang, "answers")
     judges = panel(lang, seed)
     files["instruct"] = [_instruction(task, roll) for task in tasks["instruct"]]
@@ -123,9 +126,14 @@ def _normal(prompt: str) -> str:
     return " ".join(prompt.lower().split()).rstrip(" .!?")
 
 
-def _texts(built: World, count: int) -> tuple[list[dict], list[dict]]:
-    held_out = max(1, count // _HELD_OUT_TEXT)
-    rows = [{"text": text} for text in documents(built, count + held_out)]
+def _texts(built: World, count: int, held_out: list[Task]) -> tuple[list[dict], list[dict]]:
+    """Training and held-out text: tales and talk in shuffled order."""
+    silent = {_normal(task.prompt) for task in held_out}
+    extra = max(1, count // _HELD_OUT_TEXT)
+    talk = round((count + extra) * _TALK)
+    told = [*documents(built, count + extra - talk), *talks(built, talk, lambda t: _normal(t.prompt) not in silent)]
+    dice(built.seed, built.lang, "order").shuffle(told)
+    rows = [{"text": text} for text in told]
     return rows[:count], rows[count:]
 
 
