@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +99,21 @@ def save(model, tokenizer, folder: str | Path) -> None:
         model.config.pad_token_id = tokenizer.pad_token_id
     if model.can_generate():
         _set_ends(model, tokenizer)
-    model.save_pretrained(folder)
+    with _without_bars():
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """transformers' progress bars off: they would write across the display of the run."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
 
 
 def pick_device() -> torch.device:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -23,7 +24,7 @@ from baro.data.read import read_preferences
 from baro.data.templates import render_pairs
 from baro.engine import dist
 from baro.engine.config import ExistingPath
-from baro.evals.statistics import bootstrap
+from baro.evals.statistics import wins
 from baro.models.forward import sequence_log_probs
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives import preference as loss
@@ -43,9 +44,9 @@ class Config(Method):
     eval_dataset: list[ExistingPath] = []
     """Held-out preferences."""
     loss_type: Literal["sigmoid", "ipo", "hinge", "robust", "sigmoid_norm", "simpo", "orpo"] = "sigmoid"
-    beta: float = 0.1
+    beta: float = Field(default=0.1, gt=0)
     """DPO: strength of the pull to the reference. IPO: τ. ORPO: λ. SimPO: scale of the mean log-prob (2 to 2.5)."""
-    label_smoothing: float = 0.0
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     """Assumed share of flipped labels: cDPO with sigmoid, rDPO with robust."""
     simpo_gamma: float = 0.5
     """Target margin of SimPO."""
@@ -105,7 +106,7 @@ def step(model, batch: Batch, config: Config) -> Loss:
         "rewards/chosen": chosen,
         "rewards/rejected": rejected,
         "rewards/margins": chosen - rejected,
-        "rewards/accuracies": (chosen > rejected).float(),
+        "rewards/accuracies": ((chosen - rejected).sign() + 1) / 2,
         "logps/chosen": pair.chosen.detach(),
         "logps/rejected": pair.rejected.detach(),
     }
@@ -141,8 +142,8 @@ def main(config: Config, display=None) -> dict:
         tokenizer = load_tokenizer(config.model_name_or_path)
         cache = Path(config.cache_dir or Path(config.output_dir) / "cache")
 
-        def rendered(files, **options) -> list:
-            found = render_pairs(tokenizer, read_preferences(files, **options).rows, config.max_length)
+        def rendered(rows: list) -> list:
+            found = stage.usable(render_pairs(tokenizer, rows, config.max_length), config, run)
             both = [sequence for pair in found for sequence in pair]
             if config.loss_type in WITHOUT_REFERENCE:
                 anchors = torch.zeros(len(both))
@@ -150,27 +151,26 @@ def main(config: Config, display=None) -> dict:
                 anchors = reference_log_probs(config.ref_model or config.model_name_or_path, both, cache, config)
             return [(*pair, anchor) for pair, anchor in zip(found, anchors.view(-1, 2), strict=True)]
 
-        rows = rendered(config.dataset, **stage.reading(config))
-        held_out = rendered(config.eval_dataset)[:500] if config.eval_dataset else []
+        rows = rendered(stage.read(read_preferences, config, run))
+        held_out = rendered(read_preferences(config.eval_dataset).rows[:500]) if config.eval_dataset else []
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
         build = stage.paired(config, lambda chunk: {"reference": torch.cat([row[2] for row in chunk])})
 
         @torch.no_grad()
         def evaluate(_: int) -> dict[str, float]:
-            """Share of held-out pairs whose chosen answer gained more than the rejected one."""
+            """Share of held-out pairs whose chosen answer gained more than the rejected one, a tie counting half."""
             right = []
             for batch in build(held_out):
                 sums = sequence_log_probs(model, batch.to(model.device)).cpu()
-                gains = (sums - batch.extra["reference"]).view(-1, 2)
-                right += (gains[:, 0] > gains[:, 1]).float().tolist()
-            return {"accuracy": bootstrap(right).mean} if right else {}
+                right += wins(*(sums - batch.extra["reference"]).view(-1, 2).T.tolist())
+            return {"accuracy": sum(right) / len(right)} if right else {}
 
         stage.train(
             config,
             run,
             lambda batch: step(model, batch, config),
             stage.updates(config, rows, build),
-            {"model": model.train()},
+            {"model": model.eval()},  # no dropout: the reference has none, and at the first step both agree
             evaluate=evaluate,
         )
         return stage.finish(config, run, "dpo", model, tokenizer, evaluate(0), tokens=stage.of_pairs(run, rows))

@@ -16,6 +16,7 @@ token replaces the score by a constant (Ziegler) instead of subtracting from it 
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch.nn.utils.rnn import pad_sequence
 
 from baro.core.masked import masked_sum
@@ -33,22 +34,16 @@ from baro.recipes.experience import Experience, Rollouts
 from baro.recipes.mixture import TextMix
 from baro.recipes.rollout import Actor, Models
 from baro.recipes.scoring import scorer
-from baro.recipes.settings import Method
+from baro.recipes.settings import Rewarded
 
 
-class Config(Method):
+class Config(Rewarded):
     """Settings of `baro ppo`; defaults are those of TRL's last PPO (1.10) unless said otherwise."""
 
     model_name_or_path: str
     """The SFT model: the policy starts as it and is kept near it."""
     ref_model: str | None = None
     """The reference of the KL penalty; default: model_name_or_path."""
-    reward_model_name_or_path: str | None = None
-    """A trained reward model (its stored normalisation applied)."""
-    reward_funcs: list[str] = []
-    """Python rewards, module:function or file.py:function, in TRL's form."""
-    reward_weights: list[float] | None = None
-    """Weights of the rewards, the model first; default 1 each."""
     value_model_name_or_path: str | None = None
     """Where the value model starts; default: the reward model, without one the SFT model with a zero head."""
     dataset: list[ExistingPath]
@@ -57,32 +52,30 @@ class Config(Method):
     value_learning_rate: float | None = None
     """Default: learning_rate."""
     adam_epsilon: float = 1e-5
-    total_episodes: int = 10_000
+    total_episodes: int = Field(default=10_000, ge=1)
     """Answers sampled in all."""
-    rollout_batch_size: int = 64
+    rollout_batch_size: int = Field(default=64, ge=1)
     """Answers per rollout, over all ranks."""
-    num_ppo_epochs: int = 4
-    num_mini_batches: int = 1
-    kl_coef: float = 0.05
+    num_ppo_epochs: int = Field(default=4, ge=1)
+    num_mini_batches: int = Field(default=1, ge=1)
+    kl_coef: float = Field(default=0.05, ge=0)
     """β, nats of reward per nat of drift; 0 leaves the reference out."""
-    kl_target: float | None = None
+    kl_target: float | None = Field(default=None, gt=0)
     """Nats per answer; given: β adapts (Ziegler et al. 2019, §2.2)."""
-    kl_horizon: float = 10_000
+    kl_horizon: float = Field(default=10_000, gt=0)
     """Answers over which β adapts."""
-    gamma: float = 1.0
-    lam: float = 0.95
-    cliprange: float = 0.2
+    gamma: float = Field(default=1.0, ge=0, le=1)
+    lam: float = Field(default=0.95, ge=0, le=1)
+    cliprange: float = Field(default=0.2, gt=0)
     cliprange_value: float | None = 0.2
     """none: the value loss is not clipped."""
     vf_coef: float = 0.1
     whiten_rewards: bool = False
     whiten_advantages: bool = True
-    missing_eos_penalty: float | None = None
-    """An answer without end token scores minus this, whatever it says."""
-    temperature: float = 0.7
-    max_completion_length: int = 53
+    temperature: float = Field(default=0.7, gt=0)
+    max_completion_length: int = Field(default=53, ge=1)
     """Tokens."""
-    ptx_coef: float = 0.0
+    ptx_coef: float = Field(default=0.0, ge=0)
     """γ of InstructGPT's pre-training mix: weight of the next-token loss on ptx_dataset."""
     ptx_dataset: list[ExistingPath] = []
 
@@ -168,7 +161,7 @@ def main(config: Config, display=None) -> dict:
     """Train the policy; returns the stage's metrics."""
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
-        prompts = read_prompts(config.dataset, **stage.reading(config)).rows
+        prompts = stage.read(read_prompts, config, run)
         dtype, device = config.dtype, config.device
         policy = language_model(config.model_name_or_path, dtype=dtype, device=device)
         start = config.value_model_name_or_path or config.reward_model_name_or_path

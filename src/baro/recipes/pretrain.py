@@ -93,7 +93,7 @@ def begin(config: Config, texts: list):
 def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
     with stage.opened(config, display) as run:
-        texts = read_texts(config.dataset, **stage.reading(config)).rows
+        texts = stage.read(read_texts, config, run)
         held_out = read_texts(config.eval_dataset).rows if config.eval_dataset else []
         model, tokenizer, rate = begin(config, texts)
         blocks = documents_to_blocks(render_texts(tokenizer, texts), config.max_length)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from pydantic import Field
 
-from baro.core.errors import ConfigError
 from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches
 from baro.data.read import read_prompts
@@ -26,32 +26,24 @@ from baro.objectives.select import best_of, best_of_k, kl_bound, random_of
 from baro.recipes import stage
 from baro.recipes.pretrain import step
 from baro.recipes.scoring import scorer
-from baro.recipes.settings import Method
+from baro.recipes.settings import Rewarded
 
 
-class Config(Method):
+class Config(Rewarded):
     """Settings of `baro rejection`."""
 
     model_name_or_path: str
     """The SFT model."""
-    reward_model_name_or_path: str | None = None
-    """A trained reward model."""
-    reward_funcs: list[str] = []
-    """Python rewards, module:function or file.py:function, in TRL's form."""
-    reward_weights: list[float] | None = None
-    """Weights of the rewards, the model first; default 1 each."""
     dataset: list[ExistingPath]
     """Prompts."""
-    num_generations: int = 8
+    num_generations: int = Field(default=8, ge=1)
     """k: answers sampled per prompt."""
-    rounds: int = 1
+    rounds: int = Field(default=1, ge=1)
     """Times to sample and fine-tune."""
     select: Literal["best", "random"] = "best"
     """random: the control."""
-    missing_eos_penalty: float | None = None
-    """An answer without end token scores minus this, whatever it says."""
-    temperature: float = 1.0
-    max_completion_length: int = 64
+    temperature: float = Field(default=1.0, gt=0)
+    max_completion_length: int = Field(default=64, ge=1)
     """Tokens."""
     learning_rate: float = 1e-5
     num_train_epochs: float = 2.0
@@ -79,11 +71,13 @@ class Rounds:
         if self.position >= len(self):
             raise StopIteration
         if self.position % self.per_round == 0:
-            fresh, figures = self.draw(self.position // self.per_round)
-            self.figures |= figures
+            number = self.position // self.per_round
+            fresh, figures = self.draw(number)
             kept = self.kept or [(row, float("-inf")) for row, _ in fresh]
             best = self.config.select == "best"
             self.kept = [new if new[1] > old[1] or not best else old for new, old in zip(fresh, kept, strict=True)]
+            mean = sum(score for _, score in self.kept) / len(self.kept)
+            self.figures |= figures | {f"reward_kept_round_{number + 1}": mean}
         rows = [self.kept[index][0] for index in self.stream.at(self.position)]
         self.position += 1
         return micro_batches(rows, max_sequences=stage.micro_size(self.config))
@@ -137,13 +131,17 @@ def gains(scores: torch.Tensor) -> dict[str, float]:
 
 
 def write(folder: Path, rows: list[list[Answered]], scores: torch.Tensor) -> None:
-    """samples.jsonl (all answers and scores) and pairs.jsonl (best and worst ended answers, for DPO)."""
+    """samples.jsonl (all answers and scores) and pairs.jsonl (best and worst ended answers, for DPO).
+
+    An answer without a word is in no pair: there would be nothing to learn, or nothing but to stay silent.
+    """
     samples, pairs = [], []
     for row, values in zip(rows, scores.tolist(), strict=True):
         prompt = [{"role": turn.role, "content": turn.content} for turn in row[0].prompt.messages]
         texts = [answer.text for answer in row]
         samples.append({"prompt": prompt, "completions": texts, "rewards": values})
-        ended = sorted((value, answer.text) for answer, value in zip(row, values, strict=True) if answer.answer.ended)
+        both = zip(row, values, strict=True)
+        ended = sorted((value, one.text) for one, value in both if one.answer.ended and one.text.strip())
         if ended and ended[0][1] != ended[-1][1]:
             chosen, rejected = ({"role": "assistant", "content": text} for text in (ended[-1][1], ended[0][1]))
             pairs.append({"prompt": prompt, "chosen": [chosen], "rejected": [rejected], "plain": row[0].prompt.plain})
@@ -153,11 +151,9 @@ def write(folder: Path, rows: list[list[Answered]], scores: torch.Tensor) -> Non
 
 def main(config: Config, display=None) -> dict:
     """Sample, select and fine-tune; returns the stage's result."""
-    if config.num_generations < 1 or config.rounds < 1:
-        raise ConfigError("num_generations and rounds are at least 1.")
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
-        prompts = read_prompts(config.dataset, **stage.reading(config)).rows
+        prompts = stage.read(read_prompts, config, run)
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
         score = scorer(config, tokenizer)
 
@@ -171,7 +167,7 @@ def main(config: Config, display=None) -> dict:
             if dist.main_rank():
                 write(Path(config.output_dir), rows, scores)
             found = [(as_sequence(row[int(i)]), float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
-            return found, gains(scores) | {f"reward_kept_round_{number + 1}": float(kept.mean())}
+            return found, gains(scores)
 
         rounds = Rounds(config, select, len(prompts))
         stage.train(config, run, lambda batch: step(model, batch), rounds, {"model": model})

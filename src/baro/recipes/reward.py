@@ -14,7 +14,7 @@ from baro.core.types import Batch, Loss, Mean
 from baro.data.read import read_preferences
 from baro.data.templates import render_pairs
 from baro.engine.config import ExistingPath
-from baro.evals.statistics import bootstrap
+from baro.evals.statistics import bootstrap, wins
 from baro.models.forward import scores
 from baro.models.heads import normalise
 from baro.models.load import load_tokenizer, reward_model
@@ -59,20 +59,12 @@ def step(model, batch: Batch, *, centre: float) -> Loss:
     return Loss(losses.sum(), stats)
 
 
-@torch.no_grad()
-def gaps(model, rows: list) -> list[float]:
-    """Chosen minus rejected score of every pair, without normalisation's shift."""
-    found = model_scores(model, [sequence for pair in rows for sequence in pair[:2]])
-    return [chosen - rejected for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
-
-
 def accuracy(model, rows: list) -> dict[str, float]:
     """Share of held-out pairs scored the right way round, a tie counting half, with its 95 % interval."""
     if not rows:
         return {}
-    was_training = model.training
-    found = bootstrap([1.0 if gap > 0 else 0.5 if gap == 0 else 0.0 for gap in gaps(model.eval(), rows)])
-    model.train(was_training)
+    scored = model_scores(model, [sequence for pair in rows for sequence in pair[:2]])
+    found = bootstrap(wins(scored[::2], scored[1::2]))
     return {"accuracy": found.mean, "accuracy_low": found.low, "accuracy_high": found.high}
 
 
@@ -81,14 +73,13 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
 
-        def rendered(files, **options) -> list:
-            rows = read_preferences(files, **options).rows
+        def rendered(rows: list) -> list:
             margins = [(row.margin or 0.0) if config.use_margin else 0.0 for row in rows]
             found = render_pairs(tokenizer, rows, config.max_length)
-            return [(*pair, margin) for pair, margin in zip(found, margins, strict=True)]
+            return stage.usable([(*pair, m) for pair, m in zip(found, margins, strict=True)], config, run)
 
-        rows = rendered(config.dataset, **stage.reading(config))
-        held_out = rendered(config.eval_dataset) if config.eval_dataset else []
+        rows = rendered(stage.read(read_preferences, config, run))
+        held_out = rendered(read_preferences(config.eval_dataset).rows) if config.eval_dataset else []
         model = reward_model(config.model_name_or_path, dtype=config.dtype, device=config.device, seed=config.seed)
 
         stage.train(
@@ -98,12 +89,12 @@ def main(config: Config, display=None) -> dict:
             stage.updates(
                 config, rows, stage.paired(config, lambda chunk: {"margin": torch.tensor([r[2] for r in chunk])})
             ),
-            {"model": model.train()},
+            {"model": model.eval()},  # no dropout: it would be noise in a difference of two scores
             evaluate=lambda _: accuracy(model, held_out[:500]),
         )
         reference = rows[: config.normalize_samples]
         if reference:
-            normalise(model, model_scores(model.eval(), [sequence for pair in reference for sequence in pair[:2]]))
+            normalise(model, model_scores(model, [sequence for pair in reference for sequence in pair[:2]]))
         return stage.finish(
             config, run, "reward", model, tokenizer, accuracy(model, held_out), tokens=stage.of_pairs(run, rows)
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from baro.core.errors import ConfigError
 from baro.data.records import Dialogue, Message
 from baro.data.templates import render_all
 from baro.evals.answers import Answered, as_sequence
@@ -52,19 +51,12 @@ def scorer(config, tokenizer) -> Scores:
 
     Args:
         config: reward_model_name_or_path, reward_funcs, reward_weights, dtype, device.
-
-    Raises:
-        ConfigError: nothing to score with, or not one weight per score.
     """
     parts = [by_function(name) for name in config.reward_funcs]
     if config.reward_model_name_or_path:
         path = config.reward_model_name_or_path
         parts.insert(0, by_model(path, tokenizer, dtype=config.dtype, device=config.device))
-    if not parts:
-        raise ConfigError("nothing to score with.", hint="Give reward_model_name_or_path or reward_funcs.")
     weights = list(config.reward_weights or [1.0] * len(parts))
-    if len(weights) != len(parts):
-        raise ConfigError(f"reward_weights has {len(weights)} numbers for {len(parts)} rewards.")
 
     def score(rows: list[Answered]) -> list[float]:
         columns = [part(rows) for part in parts]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
 from baro.engine.config import Training
 
@@ -18,3 +18,38 @@ class Method(Training):
     """Use the first rows of the data only; none uses all."""
     adam_tf_epsilon: bool = False
     """True: TensorFlow's placing of Adam's epsilon, as the first RLHF papers trained with (Huang et al. 2023)."""
+
+    @field_validator("*")
+    @classmethod
+    def _within_training_limits(cls, value: Any, info: ValidationInfo) -> Any:
+        """A method that gives a setting another default writes its type anew; the limits are still Training's."""
+        base = Training.model_fields.get(info.field_name or "")
+        if base is not None and base.metadata:
+            try:
+                limited: Any = Annotated[base.annotation, *base.metadata]
+                TypeAdapter(limited).validate_python(value)
+            except ValidationError as error:
+                raise ValueError(error.errors()[0]["msg"].replace("Input", "the value")) from None
+        return value
+
+
+class Rewarded(Method):
+    """A method that samples answers and learns from their scores."""
+
+    reward_model_name_or_path: str | None = None
+    """A trained reward model (its stored normalisation applied)."""
+    reward_funcs: list[str] = []
+    """Python rewards, module:function or file.py:function, in TRL's form."""
+    reward_weights: list[float] | None = None
+    """Weights of the rewards, the model first; default 1 each."""
+    missing_eos_penalty: float | None = None
+    """An answer without end token scores minus this, whatever it says."""
+
+    @model_validator(mode="after")
+    def _has_something_to_score_with(self) -> Self:
+        rewards = len(self.reward_funcs) + (self.reward_model_name_or_path is not None)
+        if not rewards:
+            raise ValueError("nothing to score with: give reward_model_name_or_path or reward_funcs")
+        if self.reward_weights is not None and len(self.reward_weights) != rewards:
+            raise ValueError(f"reward_weights has {len(self.reward_weights)} numbers for {rewards} rewards")
+        return self

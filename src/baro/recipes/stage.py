@@ -38,10 +38,15 @@ def opened(config, display=None) -> Iterator[Run]:
         yield run
 
 
-def reading(config) -> dict:
-    """How data files are read, for the readers of `baro.data.read`."""
-    skipped = Path(config.output_dir) / "skipped_rows.jsonl"
-    return {"on_bad_row": config.on_bad_row, "skipped_to": skipped, "max_samples": config.max_samples}
+def read(reader, config, run: Run) -> list:
+    """The rows of config.dataset by one of the readers of `baro.data.read`; the user is told what they were taken for.
+
+    Rows that cannot be used stop the run, or are left out and written to skipped_rows.jsonl (on_bad_row).
+    """
+    skipped = Path(config.output_dir) / "skipped_rows.jsonl" if dist.main_rank() else None
+    found = reader(config.dataset, on_bad_row=config.on_bad_row, skipped_to=skipped, max_samples=config.max_samples)
+    run.say(f"read {found.description}")
+    return found.rows
 
 
 def micro_size(config, rows: int | None = None) -> int:
@@ -66,6 +71,26 @@ def check(sequences: Items[Sequence], config) -> None:
             where=empty[0] if empty else "",
             hint="Raise max_length, or look at a row with: baro data show FILE.",
         )
+
+
+def usable(rows: list, config, run: Run) -> list:
+    """The pairs of which an answer is left on both sides within max_length; that others are left out is said.
+
+    Args:
+        rows: (chosen sequence, rejected sequence, …) each.
+
+    Raises:
+        DataError: there is none.
+    """
+    kept = [row for row in rows if row[0].count and row[1].count]
+    first = next((row[0].where for row in rows if not (row[0].count and row[1].count)), "")
+    lost = f"no token of an answer is left within max_length={config.max_length}"
+    if not kept:
+        hint = "Raise max_length, or look at a row with: baro data show FILE."
+        raise DataError(f"in none of the {len(rows)} pairs both answers can be learnt: {lost}.", where=first, hint=hint)
+    if len(kept) < len(rows):
+        run.say(f"{len(rows) - len(kept):,} of {len(rows):,} pairs are left out: {lost} (the first: {first})")
+    return kept
 
 
 def updates(config, rows: Items, build: Callable[[list], list[Batch]]) -> Updates:
