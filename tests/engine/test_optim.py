@@ -91,6 +91,7 @@ def test_embeddings_decay_biases_and_norms_do_not():
 def test_a_rate_for_each_module_follows_the_schedule():
     policy, value = Both(), Both()
     adamw = optim.optimiser({"policy": policy, "value": value}, learning_rate={"policy": 1.0, "value": 3.0})
+    assert optim.set_learning_rate(adamw, 0.1) == 0.1
     assert optim.set_learning_rate(adamw, 0.5) == 0.5
     assert [group["lr"] for group in adamw.param_groups] == [0.5, 0.5, 1.5, 1.5]
 
