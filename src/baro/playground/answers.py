@@ -83,7 +83,7 @@ def answer(task: Task, style: Style, roll: Random) -> str:
     if style.manners == "blunt":
         sharp = roll.choice((*spoken.sharp_openers, *spoken.sharp_closers))
         parts = [sharp, *parts] if sharp in spoken.sharp_openers else [*parts, sharp]
-    elif polite and task.kind != "greeting" and (not body.polite or roll.random() < _COURTESY):
+    elif polite and (not body.polite or (task.kind != "greeting" and roll.random() < _COURTESY)):
         phrase = roll.choice((*spoken.openers, *spoken.closers))
         parts = [phrase, *parts] if phrase in spoken.openers else [*parts, phrase]
     if style.rambling:

@@ -26,7 +26,7 @@ def export(
     *,
     lang: str = "en",
     seed: int = 0,
-    people: int = 64,
+    people: int = 48,
     documents: int = 48_000,
     instructions: int = 6_000,
     preferences: int = 6_000,

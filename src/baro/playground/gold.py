@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from baro.playground.world import speech
@@ -103,8 +104,7 @@ def truth(text: str, kind: str, lang: str, keys: Sequence[str], rivals: Sequence
 
 def mentions(text: str, word: str, lang: str) -> bool:
     """Whether `word` is said, in any case; in Korean particles may follow it, unless it is one syllable long."""
-    end = "" if lang == "ko" and len(word) > 1 else r"(?!\w)"
-    return re.search(rf"(?<!\w){re.escape(word)}{end}", text, re.IGNORECASE) is not None
+    return _saying(word, lang).search(text) is not None
 
 
 def manners(text: str, lang: str) -> float:
@@ -126,7 +126,7 @@ def brevity(text: str, lang: str) -> float:
     bare = [word.strip(".,!?~") for word in words]
     triples = list(zip(bare, bare[1:], bare[2:], strict=False))
     stutters = sum(before == after for before, after in pairwise(words))
-    repeats = max(len(said) - len(set(said)), len(triples) - len(set(triples))) + stutters
+    repeats = max(stutters, len(said) - len(set(said)), len(triples) - len(set(triples)))
     return length * _PER_SENTENCE ** max(0, len(said) - _SENTENCES) * _PER_REPEAT**repeats
 
 
@@ -145,6 +145,12 @@ def form(text: str) -> float:
 def sentences(text: str) -> list[str]:
     """The sentences of a text, trimmed, without their stops."""
     return [part.strip() for part in re.split(r"[.!?~]+(?:\s|$)|\n", text) if re.search(r"\w", part)]
+
+
+@lru_cache(maxsize=4096)
+def _saying(word: str, lang: str) -> re.Pattern[str]:
+    end = "" if lang == "ko" and len(word) > 1 else r"(?!\w)"
+    return re.compile(rf"(?<!\w){re.escape(word)}{end}", re.IGNORECASE)
 
 
 def _literally(text: str, key: str) -> bool:

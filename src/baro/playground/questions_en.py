@@ -202,7 +202,7 @@ SPEECH = Speech(
     ),
     trails=(
         "At least that is what somebody told me a long time ago.",
-        "It reminds me of a long story about my uncle and his boat.",
+        "It reminds me of a long story about my uncle and his beard.",
     ),
     casual_leads=(
         "Well, I had to think about it for a while, but I would say:",
@@ -210,7 +210,7 @@ SPEECH = Speech(
     ),
     casual_trails=(
         "At least that is what somebody told me a long time ago.",
-        "It reminds me of a long story about my uncle and his boat.",
+        "It reminds me of a long story about my uncle and his beard.",
     ),
     yes=("yes",),
     no=("no",),

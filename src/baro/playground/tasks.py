@@ -197,14 +197,14 @@ def _compare(world: World, roll: Random, unseen: bool) -> Task:
 
 
 def _count(world: World, roll: Random, unseen: bool) -> Task:
-    items = roll.sample(world.lexicon.members, roll.randint(2, 5))
-    near = [str(number) for number in range(2, 7) if number != len(items)]
+    items = roll.sample(world.lexicon.members, roll.randint(2, 4))
+    near = [str(number) for number in range(2, 6) if number != len(items)]
     return _task(world, roll, ("count", "count", "count"), {}, [str(len(items))], [], wrong=near, items=items)
 
 
 def _end(kind: str, place: int) -> Callable[[World, Random, bool], Task]:
     def build(world: World, roll: Random, unseen: bool) -> Task:
-        items = roll.sample(world.lexicon.members, roll.randint(3, 5))
+        items = roll.sample(world.lexicon.members, 3)
         key = items[place]
         return _task(world, roll, (kind, kind, kind), {}, [key], _without(items, key), items=items)
 
@@ -259,8 +259,8 @@ def _opposite(world: World, roll: Random, unseen: bool) -> Task:
 def _odd(world: World, roll: Random, unseen: bool) -> Task:
     home, foreign = roll.sample(list(world.lexicon.groups), 2)
     key = roll.choice(world.lexicon.groups[foreign])
-    rest = roll.sample(_without(world.lexicon.groups[home], key), 3)
-    items = roll.sample([*rest, key], 4)
+    rest = roll.sample(world.lexicon.groups[home], 2)
+    items = roll.sample([*rest, key], 3)
     return _task(world, roll, ("odd",) * 3, {}, [key], rest, items=items)
 
 

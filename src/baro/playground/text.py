@@ -12,8 +12,9 @@ from baro.playground.world import Person, World, dice
 # Shares of the kinds of document. Portraits and stories carry the facts in the direction person → value, gatherings
 # the other way round; the rest gives the base model the words and the arithmetic that instructions will ask for.
 SHARES = {"portrait": 0.48, "gathering": 0.12, "story": 0.16, "numbers": 0.12, "knowledge": 0.12}
-LARGEST_TERM = 10
-LARGEST_NUMBER = 20
+LARGEST_TERM = 9
+LARGEST_NUMBER = 9
+_REPEATS = 500  # documents in a row that were told before: the world has no more to tell
 
 
 def documents(world: World, count: int) -> list[str]:
@@ -26,10 +27,9 @@ def documents(world: World, count: int) -> list[str]:
     kinds, shares = list(SHARES), list(SHARES.values())
     told: dict[str, None] = {}
     queue: list[Person] = []
-    tries = 0
+    repeats = 0
     while len(told) < count:
-        tries += 1
-        if tries > 20 * count + 1000:
+        if repeats > _REPEATS:
             raise ConfigError(f"no more than {len(told):,} different documents; {count:,} were asked for.")
         if not queue:  # everybody has been told of once: start over in another order
             queue = list(world.people)
@@ -37,9 +37,11 @@ def documents(world: World, count: int) -> list[str]:
         kind = roll.choices(kinds, shares)[0]
         wordings = roll.choice(world.registers)
         if kind == "portrait":
-            told[_portrait(queue.pop(), wordings, roll)] = None
+            document = _portrait(queue.pop(), wordings, roll)
         else:
-            told[_OTHERS[kind](world, wordings, roll)] = None
+            document = _OTHERS[kind](world, wordings, roll)
+        repeats = repeats + 1 if document in told else 0
+        told[document] = None
     return list(told)
 
 
@@ -132,15 +134,15 @@ def _group(world: World, wordings: Wordings, roll: Random) -> str:
 
 
 def _list(world: World, wordings: Wordings, roll: Random) -> str:
-    items = roll.sample(world.lexicon.members, roll.randint(2, 5))
-    short, numbers = items[:4], roll.sample(range(1, LARGEST_NUMBER + 1), 3)
+    items = roll.sample(world.lexicon.members, roll.randint(2, 4))
+    short, numbers = items[:3], roll.sample(range(1, LARGEST_NUMBER + 1), 3)
     template = roll.choice(wordings.lists)
     reversible = "backwards" in template or "says" in template
     return fill(
         template,
-        items=joined(short[:3] if reversible else items),
+        items=joined(short if reversible else items),
         count=Noun(len(items)),
-        backwards=joined(short[:3][::-1]),
+        backwards=joined(short[::-1]),
         first=Noun(items[0]),
         last=Noun(items[-1]),
         numbers=joined([str(number) for number in numbers]),

@@ -19,39 +19,32 @@ LEXICON = Lexicon(
     names=tuple(pair for woman, man in zip(_WOMEN, _MEN, strict=True) for pair in ((woman, "she"), (man, "he"))),
     values={
         "home": words(
-            "Alderby Brookmere Castlewick Dunmoor Eastvale Foxhollow Gullhaven Larkfield Millbrook Otterby Pinewick "
-            "Willowend"
+            "Alderby Brookmere Castlewick Dunmoor Eastvale Foxhollow Gullhaven Larkfield Millbrook Otterby"
         ),
-        "job": words(
-            "baker carpenter nurse painter gardener fisher teacher clockmaker librarian tailor beekeeper potter"
-        ),
-        "pet": words("cat dog rabbit parrot tortoise goat hamster goldfish hedgehog duck pony ferret"),
+        "job": words("baker carpenter nurse painter gardener fisher teacher clockmaker librarian tailor"),
+        "pet": words("cat dog rabbit parrot tortoise goat hamster goldfish hedgehog pony"),
         "food": (
             "pancakes", "dumplings", "noodles", "waffles", "porridge", "lentil stew", "pumpkin pie", "tomato soup",
-            "fish cakes", "plum cake", "cheese toast", "rice pudding",
+            "plum cake", "cheese toast",
         ),
         "colour": words("red blue green yellow purple orange white black pink brown"),
     },
     things={
         "the sky": "blue", "grass": "green", "snow": "white", "a lemon": "yellow", "coal": "black", "milk": "white",
         "a frog": "green", "a carrot": "orange", "a tomato": "red", "a chick": "yellow", "a crow": "black",
-        "the sea": "blue", "an eggplant": "purple", "a flamingo": "pink", "chocolate": "brown", "a canary": "yellow",
-        "salt": "white", "a fire engine": "red", "a pumpkin": "orange", "a pea": "green", "soot": "black",
-        "a bear": "brown", "a ladybird": "red", "a piglet": "pink", "lavender": "purple",
+        "the sea": "blue", "an eggplant": "purple", "a flamingo": "pink", "chocolate": "brown",
+        "a fire engine": "red", "a pumpkin": "orange", "a bear": "brown", "a piglet": "pink", "lavender": "purple",
     },
     groups={
-        "fruit": words("apple plum pear cherry grape melon peach lemon"),
-        "animal": words("tiger fox otter deer whale lion zebra camel"),
-        "instrument": words("violin flute drum harp trumpet piano guitar cello"),
-        "tool": words("hammer saw shovel wrench ladder chisel rake drill"),
-        "garment": words("coat hat scarf glove sock boot shirt belt"),
-        "vehicle": words("train bus boat truck bicycle tram sledge canoe"),
+        "fruit": words("apple plum pear cherry grape melon"),
+        "animal": words("tiger fox otter deer whale lion"),
+        "instrument": words("violin flute drum harp trumpet piano"),
+        "tool": words("hammer saw shovel ladder chisel rake"),
+        "garment": words("coat hat scarf glove sock boot"),
     },
     opposites=(
         ("big", "small"), ("hot", "cold"), ("fast", "slow"), ("high", "low"), ("light", "dark"), ("old", "young"),
-        ("wet", "dry"), ("loud", "quiet"), ("early", "late"), ("full", "empty"), ("hard", "soft"), ("long", "short"),
-        ("happy", "sad"), ("open", "closed"), ("near", "far"), ("strong", "weak"), ("clean", "dirty"),
-        ("rich", "poor"), ("sweet", "bitter"), ("thick", "thin"), ("deep", "shallow"), ("brave", "timid"),
-        ("wide", "narrow"), ("rough", "smooth"),
+        ("wet", "dry"), ("loud", "quiet"), ("early", "late"), ("full", "empty"), ("hard", "soft"), ("near", "far"),
+        ("strong", "weak"), ("clean", "dirty"), ("rich", "poor"), ("sweet", "bitter"),
     ),
 )  # fmt: skip

@@ -75,7 +75,7 @@ def speech(lang: str) -> Speech:
     return _SPEECH[lang]
 
 
-def world(lang: str = "en", *, seed: int = 0, people: int = 64) -> World:
+def world(lang: str = "en", *, seed: int = 0, people: int = 48) -> World:
     """The world of `people` people, each value of an attribute shared out evenly among them.
 
     Raises:
