@@ -83,7 +83,10 @@ MUTANTS = [
         incident="T18 trl#6433",
         file="data/formats.py",
         old="        cut = mark.end()\n    return cut\n",
-        new='        cut = mark.end()\n    return cut and len(__import__("os").path.commonprefix([chosen, rejected]))\n',
+        new=(
+            "        cut = mark.end()\n"
+            "    return next(i for i in range(len(chosen)) if chosen[: i + 1] != rejected[: i + 1])\n"
+        ),
         test="data/test_read.py::test_answers_that_begin_alike_lose_no_token_to_the_prompt",
     ),
     Mutant(
@@ -293,8 +296,12 @@ MUTANTS = [
         name="tied weights are saved twice and come apart",
         incident="T47 torchtitan#3764",
         file="engine/optim.py",
-        old="if parameter.requires_grad and id(parameter) not in seen:",
-        new="if parameter.requires_grad:",
+        old="""        for name, parameter in module.named_parameters():
+            if parameter.requires_grad and id(parameter) not in seen:
+""",
+        new="""        for name, parameter in module.named_parameters(remove_duplicate=False):
+            if parameter.requires_grad:
+""",
         test="engine/test_resume.py::test_tied_weights_are_kept_once_and_stay_tied",
     ),
     Mutant(

@@ -151,6 +151,34 @@ def test_utilities_are_recovered_from_their_comparisons_at_rate_one_over_root_n(
     assert 2.7 < errors[0] / errors[1] < 6  # 16 times the data: a quarter of the error
 
 
+@pytest.mark.invariant("I22")
+@pytest.mark.parametrize("flipped", [0.2, 0.5])
+def test_flipped_labels_cap_accuracy_and_random_ones_teach_nothing(flipped):
+    generator = torch.Generator().manual_seed(1)
+
+    def pairs(n: int) -> tuple[Tensor, Tensor]:
+        """Differences of features, and whether the first answer was labelled the better one."""
+        features = torch.randn(n, 4, generator=generator, dtype=torch.float64)
+        flips = torch.rand(n, generator=generator) < flipped
+        return features, (features @ doubles(3.0, -2.0, 1.0, 0.5) > 0) ^ flips
+
+    features, first_wins = pairs(4000)
+    ordered = torch.where(first_wins[:, None], features, -features)
+    weights = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=50, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = preference.bradley_terry(ordered @ weights, torch.zeros(4000, dtype=torch.float64)).mean()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    held_out, labels = pairs(4000)
+    accuracy = ((held_out @ weights.detach() > 0) == labels).double().mean().item()
+    assert accuracy == pytest.approx(1 - flipped, abs=4 * math.sqrt(flipped * (1 - flipped) / 4000) + 0.01)
+
+
 def _fit(winners: Tensor, losers: Tensor) -> Tensor:
     scores = torch.zeros(5, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([scores], max_iter=50, line_search_fn="strong_wolfe")
