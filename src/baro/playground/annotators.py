@@ -16,7 +16,7 @@ from baro.playground.gold import axes, mentions
 from baro.playground.tasks import Task
 from baro.playground.world import dice, speech
 
-TRUTH, MANNERS, FORM, CHARM = 3.0, 2.4, 0.8, 0.4
+TRUTH, MANNERS, FORM, CHARM = 3.0, 2.4, 0.8, 0.35
 LAPSE = 0.04
 
 

@@ -66,7 +66,7 @@ WRITTEN = Mix(
 )
 # What annotators compare: near what a tuned model says, mistakes included, but with more gushing.
 COMPARED = Mix(
-    right=0.65, polite=0.4, blunt=0.25, full=0.55, rambling=0.1, sloppy=0.15, flattery=(0.6, 0.18, 0.11, 0.07, 0.04)
+    right=0.6, polite=0.4, blunt=0.25, full=0.55, rambling=0.06, sloppy=0.12, flattery=(0.8, 0.1, 0.05, 0.03, 0.02)
 )
 
 

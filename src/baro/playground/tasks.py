@@ -13,9 +13,9 @@ from baro.playground.world import Person, World
 
 # How often each kind is asked. Kinds about people make half of it: their truth comes from pre-training.
 WEIGHTS = {
-    "fact": 30, "who": 5, "yesno": 8, "story": 9, "sum": 8, "minus": 5, "compare": 4, "count": 4, "first": 3,
-    "last": 3, "reverse": 4, "sort": 4, "copy": 3, "spelling": 2, "colour": 2, "opposite": 2, "odd": 4,
-    "category": 2, "greeting": 3,
+    "fact": 34, "who": 3, "yesno": 8, "story": 10, "sum": 8, "minus": 4, "compare": 4, "count": 5, "first": 1,
+    "last": 4, "reverse": 1, "sort": 2, "copy": 1, "spelling": 2, "colour": 3, "opposite": 2, "odd": 3,
+    "category": 4, "greeting": 3,
 }  # fmt: skip
 ABOUT_PEOPLE = ("fact", "who", "yesno", "story")
 _FRAMED = 0.35  # share of questions with a lead-in such as "Quick question:"
