@@ -57,11 +57,13 @@ def test_gradients_flow_through_padding_exactly():
 def test_buckets_hold_every_sequence_once_and_waste_little(seed):
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randn(300, generator=generator).mul(0.7).add(4).exp().int().clamp(1, 600).tolist()
-    groups = bucket(lengths)
+    groups = bucket(lengths, call=2000)
     assert sorted(index for group in groups for index in group) == list(range(300))
     padded = sum(len(group) * max(lengths[index] for index in group) for group in groups)
     assert padded < 1.25 * sum(lengths)
     assert len(groups) < 60
+    assert len(bucket(lengths, call=10**9)) == 1
+    assert len(bucket(lengths, call=0)) == len(set(lengths))
 
 
 def test_equal_lengths_and_single_sequences_are_not_moved():

@@ -76,9 +76,9 @@ def draw(logits: Tensor, uniform: np.ndarray, sampling: Sampling) -> tuple[Tenso
     scaled = logits if sampling.temperature == 1.0 else logits / sampling.temperature
     scaled = filtered(scaled, sampling)
     top = scaled.amax(1, keepdim=True)
-    weights = (scaled - top).exp_()
+    weights = torch.sub(scaled, top).exp_()
     tokens, total = _inverse(weights, torch.from_numpy(uniform).to(logits.device))
-    chosen = (scaled - top).gather(1, tokens[:, None]).squeeze(1)
+    chosen = (scaled.gather(1, tokens[:, None]) - top).squeeze(1)
     return tokens, chosen.double() - total.log()
 
 

@@ -72,7 +72,7 @@ def load_tokenizer(path: str | Path):
 
     Errors: BaroError when there is none.
     """
-    _check(path)
+    check(path)
     from transformers import AutoTokenizer
 
     try:
@@ -132,7 +132,7 @@ def pick_dtype(device: torch.device) -> torch.dtype:
 
 
 def _place(path: str | Path, dtype: str, device: str) -> dict[str, Any]:
-    _check(path)
+    check(path)
     chosen = pick_device() if device == "auto" else torch.device(device)
     return {"device": chosen, "dtype": as_dtype(dtype, chosen)}
 
@@ -152,8 +152,11 @@ def as_dtype(name: str, device: torch.device) -> torch.dtype:
     return names[name]
 
 
-def _check(path: str | Path) -> None:
-    """Refuse what is neither a model folder nor could be a hub name, before anything heavy is imported."""
+def check(path: str | Path) -> None:
+    """Refuse what is neither a model folder nor could be a hub name, before anything heavy is imported.
+
+    Errors: BaroError naming the path.
+    """
     folder, name = Path(path).expanduser(), str(path)
     if folder.is_dir():
         if not (folder / "config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
