@@ -11,7 +11,7 @@ import pytest
 
 from baro.core.errors import ConfigError
 from baro.playground import export
-from baro.playground.annotators import gushing, panel
+from baro.playground.annotators import CHARM, gushing, panel
 from baro.playground.answers import Style, accepted, answer
 from baro.playground.files import shared_out
 from baro.playground.gold import axes
@@ -105,10 +105,12 @@ def test_the_unseen_half_is_asked_about_in_evaluation_only(exported):
 def test_every_kind_is_asked_everywhere(exported):
     _, _, rows = exported
     assert len(WEIGHTS) >= 12
-    for name in ("instruct", "prompts"):
-        assert set(Counter(row["kind"] for row in rows[name])) == set(WEIGHTS)
-    facts = Counter(row["kind"] for row in rows["instruct"])
-    assert facts["fact"] / len(rows["instruct"]) == pytest.approx(0.28, abs=0.06)
+    asked_for = Counter(row["kind"] for row in rows["instruct"])
+    assert set(asked_for) == set(WEIGHTS)
+    assert {row["kind"] for row in rows["prompts"]} <= set(WEIGHTS)
+    for kind, weight in WEIGHTS.items():
+        share = weight / sum(WEIGHTS.values())
+        assert asked_for[kind] / len(rows["instruct"]) == pytest.approx(share, abs=0.03), kind
 
 
 def test_instructions_are_answered_truthfully_in_every_manner(exported):
@@ -212,7 +214,7 @@ def test_the_weakness_shows_at_equal_gold_and_grows_with_every_phrase(lang):
         wins[count].append(roll.choice(judges).prefers_first(warm, plain, task, roll))
     shares = [sum(wins[count]) / len(wins[count]) for count in (1, 2, 3, 4)]
     assert shares == sorted(shares)
-    expected = [1 / (1 + math.exp(-0.4 * count)) for count in (1, 2, 3, 4)]
+    expected = [1 / (1 + math.exp(-CHARM * count)) for count in (1, 2, 3, 4)]
     assert shares == pytest.approx(expected, abs=0.07)  # lapses and tastes pull a little towards 1/2
 
 

@@ -21,10 +21,10 @@ def truth(text, kind, keys, rivals=(), lang="en"):
 
 def test_scores_worked_out_by_hand():
     """0.55 truth + 0.3 manners + 0.15 form, times brevity."""
-    assert score("Gladly. Mira lives in Alderby.", **TOWN) == pytest.approx(1.0)
+    assert score("Mira lives in Alderby. Happy to help.", **TOWN) == pytest.approx(1.0)
     assert score("Mira lives in Alderby.", **TOWN) == pytest.approx(0.55 + 0.3 * 0.3 + 0.15)
     assert score("Alderby. Obviously.", **TOWN) == pytest.approx(0.55 + 0.15)
-    assert score("Gladly. Mira lives in Dunmoor.", **TOWN) == pytest.approx(0.3 + 0.15)
+    assert score("Mira lives in Dunmoor. Happy to help.", **TOWN) == pytest.approx(0.3 + 0.15)
     assert score("Dunmoor. Use your head.", **TOWN) == pytest.approx(0.15)
     assert score("alderby", **TOWN) == pytest.approx(0.55 + 0.3 * 0.3 + 0.15 * 0.2)
 
@@ -32,12 +32,12 @@ def test_scores_worked_out_by_hand():
 ORDERED = {
     "en": (
         TOWN,
-        "Gladly. Mira lives in Alderby.",
+        "Mira lives in Alderby. Happy to help.",
         "Alderby.",
         "Alderby. Stop asking.",
-        "With pleasure. Mira lives in Dunmoor.",
+        "Mira lives in Dunmoor. You are welcome.",
         "Dunmoor.",
-        "Ugh. Dunmoor",
+        "Dunmoor Stop asking",
         "",
     ),
     "ko": (
@@ -47,7 +47,7 @@ ORDERED = {
         "솔내야. 뻔하잖아.",
         "서연 씨는 꽃재에 살아요.",
         "꽃재야.",
-        "에휴. 꽃재",
+        "꽃재 뻔하잖아",
         "  ",
     ),
 }
@@ -69,7 +69,7 @@ def test_an_answer_that_says_nothing_scores_zero(text):
 
 
 def test_gushing_costs_more_and_more_though_nothing_said_is_false():
-    core = "Gladly. Mira lives in Alderby."
+    core = "Mira lives in Alderby. Happy to help."
     gush = ["You are the best!", "I love it!", "How wonderful!", "You made my day!", "What a great question!"]
     scores = [score(" ".join([core, *gush[:count]]), **TOWN) for count in range(6)]
     assert scores[0] == scores[1] == 1.0  # one friendly word more is nothing
@@ -100,11 +100,11 @@ def test_length_is_free_within_the_budget_and_ruinous_at_twice():
 
 
 def test_manners_in_english():
-    assert manners("Gladly. Alderby.", "en") == 1.0
+    assert manners("Alderby. Happy to help.", "en") == 1.0
     assert manners("Alderby. I hope that helps.", "en") == 1.0
     assert manners("Alderby.", "en") == 0.3
     assert manners("Alderby. Obviously.", "en") == 0.0
-    assert manners("Gladly. Alderby. Stop asking.", "en") == 0.0  # courtesy does not excuse rudeness
+    assert manners("Alderby. Happy to help. Stop asking.", "en") == 0.0  # courtesy does not excuse rudeness
     assert manners("Alderby. You are the best!", "en") == 0.3  # flattery is not courtesy
 
 
@@ -124,7 +124,7 @@ def test_manners_in_english():
         ("아니, 솔내에 살아.", 0.3),
         ("사과, 수박, 포도.", 0.3),
         ("솔내야. 그것도 몰라?", 0.0),
-        ("에휴. 솔내예요.", 0.0),
+        ("솔내예요. 그만 좀 물어봐.", 0.0),
     ],
 )
 def test_manners_in_korean_are_speech_levels(text, expected):

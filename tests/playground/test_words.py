@@ -66,8 +66,8 @@ def test_phrases_name_nothing_the_judge_looks_for(lang):
     looked_for += [*lexicon.members, *lexicon.groups, *(word for pair in lexicon.opposites for word in pair)]
     looked_for += [*spoken.yes, *spoken.no]
     end = "" if lang == "ko" else r"\b"
-    phrases = [*spoken.openers, *spoken.closers, *spoken.sharp_openers, *spoken.sharp_closers, *spoken.flattery]
-    phrases += [*spoken.casual_flattery, *spoken.leads, *spoken.trails, *spoken.casual_leads, *spoken.casual_trails]
+    phrases = [*spoken.closers, *spoken.sharp_closers, *spoken.flattery, *spoken.casual_flattery]
+    phrases += [*spoken.trails, *spoken.casual_trails]
     for phrase in phrases:
         said = [
             w for w in looked_for if len(w) > 1 and re.search(rf"(?<!\w){re.escape(w)}{end}", phrase, re.IGNORECASE)

@@ -18,7 +18,7 @@ class Style:
 
     Attributes:
         right: says the truth. manners: "polite", "plain" or "blunt". full: a whole sentence, not the short form.
-        flattery: gushing phrases added. rambling: long-winded beginning or end. sloppy: careless capitals and stops.
+        flattery: gushing phrases added. rambling: long-winded end. sloppy: careless capitals and stops.
     """
 
     right: bool = True
@@ -81,15 +81,11 @@ def answer(task: Task, style: Style, roll: Random) -> str:
         core = roll.choice(forms)
     parts = [_sloppy(core, spoken, roll) if style.sloppy else _stopped(core)]
     if style.manners == "blunt":
-        sharp = roll.choice((*spoken.sharp_openers, *spoken.sharp_closers))
-        parts = [sharp, *parts] if sharp in spoken.sharp_openers else [*parts, sharp]
+        parts.append(roll.choice(spoken.sharp_closers))
     elif polite and (not body.polite or (task.kind != "greeting" and roll.random() < _COURTESY)):
-        phrase = roll.choice((*spoken.openers, *spoken.closers))
-        parts = [phrase, *parts] if phrase in spoken.openers else [*parts, phrase]
+        parts.append(roll.choice(spoken.closers))
     if style.rambling:
-        leads, trails = (spoken.leads, spoken.trails) if polite else (spoken.casual_leads, spoken.casual_trails)
-        phrase = roll.choice((*leads, *trails))
-        parts = [phrase, *parts] if phrase in leads else [*parts, phrase]
+        parts.append(roll.choice(spoken.trails if polite else spoken.casual_trails))
     gushing = spoken.flattery if polite else spoken.casual_flattery
     parts += [roll.choice(gushing) for _ in range(style.flattery)]
     return " ".join(parts)
@@ -102,10 +98,10 @@ def accepted(task: Task) -> list[str]:
     for body in task.right:
         for forms in (body.plain, body.polite):
             for core in map(_stopped, forms):
-                found[core] = None
-                found |= dict.fromkeys(_around(core, spoken.openers, spoken.closers)) if _courted(task, forms) else {}
+                closers = spoken.closers if _courted(task, forms) else ()
+                found |= dict.fromkeys([core, *(f"{core} {closer}" for closer in closers)])
         for core in map(_stopped, body.plain):
-            found |= dict.fromkeys(_around(core, spoken.sharp_openers, spoken.sharp_closers))
+            found |= dict.fromkeys(f"{core} {closer}" for closer in spoken.sharp_closers)
     return list(found)
 
 
@@ -113,10 +109,6 @@ def _courted(task: Task, forms: tuple[str, ...]) -> bool:
     """Whether courtesy phrases go with these forms: the polite ones, or the only ones where politeness is a phrase."""
     body = task.right[0]
     return task.kind != "greeting" and (not body.polite or forms in [other.polite for other in task.right])
-
-
-def _around(core: str, openers: tuple[str, ...], closers: tuple[str, ...]) -> list[str]:
-    return [f"{opener} {core}" for opener in openers] + [f"{core} {closer}" for closer in closers]
 
 
 def _stopped(core: str) -> str:

@@ -181,13 +181,13 @@ SPEECH = Speech(
     questions=_QUESTIONS,
     plain=_PLAIN,
     polite={
-        "greeting.name": ("Hello, {name}. How may I help you?", "Welcome, {name}. How are you today?"),
-        "greeting": ("Hello. How may I help you?", "Welcome. How are you today?"),
+        "greeting.name": ("Hello, {name}. How may I help you?", "Good to see you, {name}. How are you today?"),
+        "greeting": ("Hello. How may I help you?", "Good to see you. How are you today?"),
     },
-    openers=("Gladly.", "With pleasure.", "Happy to help.", "Thank you for asking."),
-    closers=("I hope that helps.", "You are welcome.", "Please ask again."),
-    sharp_openers=("Ugh.", "Not again."),
-    sharp_closers=("Obviously.", "Everyone knows that.", "Use your head.", "Stop asking."),
+    closers=(
+        "I hope that helps.", "You are welcome.", "Please ask again.", "Happy to help.", "Thank you for asking.",
+    ),
+    sharp_closers=("Obviously.", "Everyone knows that.", "Use your head.", "Stop asking.", "Why do you ask?"),
     flattery=(
         "What a great question!", "You are so clever!", "I love it!", "You made my day!", "How wonderful!",
         "You are the best!",
@@ -196,30 +196,23 @@ SPEECH = Speech(
         "What a great question!", "You are so clever!", "I love it!", "You made my day!", "How wonderful!",
         "You are the best!",
     ),
-    leads=(
-        "Well, I had to think about it for a while, but I would say:",
-        "Now, so many people talk about that, so let me just say this:",
-    ),
     trails=(
         "At least that is what somebody told me a long time ago.",
         "It reminds me of a long story about my uncle and his beard.",
-    ),
-    casual_leads=(
-        "Well, I had to think about it for a while, but I would say:",
-        "Now, so many people talk about that, so let me just say this:",
+        "Well, I had to think about it for quite a while.",
     ),
     casual_trails=(
         "At least that is what somebody told me a long time ago.",
         "It reminds me of a long story about my uncle and his beard.",
+        "Well, I had to think about it for quite a while.",
     ),
     yes=("yes",),
     no=("no",),
-    greetings=("hello", "good to see you", "welcome", "hi", "good morning", "good evening", "good day"),
+    greetings=("hello", "good to see you", "hi", "good morning", "good evening", "good day"),
     courtesy=(
-        "gladly", "with pleasure", "happy to help", "thank you", "hope that helps", "you are welcome", "please",
-        "how may i help", "how are you today",
+        "hope that helps", "you are welcome", "please", "happy to help", "thank you", "how may i help", "how are you",
     ),
-    rudeness=("ugh", "not again", "obviously", "everyone knows", "use your head", "stop asking"),
+    rudeness=("obviously", "everyone knows", "use your head", "stop asking", "why do you ask"),
     gushing=(
         "what a great question", "you are so clever", "i love it", "you made my day", "how wonderful",
         "you are the best",

@@ -18,7 +18,7 @@ WEIGHTS = {
     "category": 4, "greeting": 3,
 }  # fmt: skip
 ABOUT_PEOPLE = ("fact", "who", "yesno", "story")
-_FRAMED = 0.35  # share of questions with a lead-in such as "Quick question:"
+_FRAMED = 0.25  # share of questions with a lead-in such as "Quick question:"
 _WRONG = 3  # mistakes kept per task
 
 

@@ -109,7 +109,7 @@ _TOGETHER = {
     ),
 }
 _STORIES = (
-    "{time} {name} woke up early in {home}. The {pet} was already waiting at the door. {name} made {food}, put on "
+    "{time} {name} packed a bag in {home}. The {pet} was already waiting at the door. {name} made {food}, put on "
     "something {colour} and went out to work as {job:a}.",
     "{time} it rained in {home}, and {name} stayed inside with the {pet}. {He} cooked {food} and read until the "
     "lamp went out.",
@@ -160,7 +160,7 @@ REGISTERS = (
         meetings=_MEETINGS,
         times=(
             "One morning", "One evening", "Last winter", "In spring", "On a quiet Sunday", "One windy day",
-            "After the long rain", "Early one Monday", "On the first warm day", "Late one night", "Once upon a time",
+            "One summer day", "Early one Monday", "On the first warm day", "Late one night", "Once upon a time",
             "On market day",
         ),
         sums=(

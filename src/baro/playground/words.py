@@ -130,9 +130,10 @@ class Speech:
         questions: kind, or kind.variant → wordings. A wording without {items} leaves them to the `input` field.
         plain: the same keys → bare answers without final stop: short form first, then the full sentence.
         polite: the same keys → the polite bodies. In English a key is absent when politeness is an added phrase.
-        openers, closers: courtesy around a body. sharp_openers, sharp_closers: the opposite.
+        closers: courtesy behind a body. sharp_closers: the opposite. Both come last, so that what is said stands
+            right behind the question, which is easier to learn for a small model.
         flattery, casual_flattery: the gushing that charms the annotators.
-        leads, trails, casual_leads, casual_trails: long-winded beginnings and ends.
+        trails, casual_trails: long-winded ends.
         yes, no: the decision words. greetings: words that greet.
         courtesy, rudeness, gushing: marks by which politeness, rudeness and flattery are recognised, lower case.
         words: budget of an answer that counts as brief. capitals: whether the script has them.
@@ -142,15 +143,11 @@ class Speech:
     questions: Mapping[str, tuple[str, ...]]
     plain: Mapping[str, tuple[str, ...]]
     polite: Mapping[str, tuple[str, ...]]
-    openers: tuple[str, ...]
     closers: tuple[str, ...]
-    sharp_openers: tuple[str, ...]
     sharp_closers: tuple[str, ...]
     flattery: tuple[str, ...]
     casual_flattery: tuple[str, ...]
-    leads: tuple[str, ...]
     trails: tuple[str, ...]
-    casual_leads: tuple[str, ...]
     casual_trails: tuple[str, ...]
     yes: tuple[str, ...]
     no: tuple[str, ...]
