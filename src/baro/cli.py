@@ -65,14 +65,16 @@ def _method(name: str, help_text: str) -> None:
             return
         checked = reader.load(module.Config, config, context.args)
         _tune(checked.threads)
+        from baro.engine import dist
         from baro.pipeline.display import Display
 
-        with Display({name: 60.0}) as display:
+        dist.start()
+        with Display({name: 60.0}, quiet=not dist.main_rank()) as display:
             display.begin(name)
             result = module.main(checked, display)
             figures = ", ".join(f"{k} {v:.4g}" for k, v in result["metrics"].items() if isinstance(v, int | float))
             display.end(name, figures)
-        typer.echo(f"saved in {checked.output_dir}")
+            display.say(f"saved in {checked.output_dir}")
 
     command.__doc__ = help_text
     app.command(name, context_settings=FREE)(command)

@@ -138,8 +138,14 @@ def describe(cls: type[Settings]) -> list[Option]:
     for name, field in cls.model_fields.items():
         default = field.get_default(call_default_factory=True)
         written = "needed" if field.is_required() else _written(default)
-        rows.append(Option(name, type_name(field.annotation), written, " ".join((field.description or "").split())))
+        rows.append(Option(name, type_name(field.annotation), written, " ".join(_doc(cls, name).split())))
     return rows
+
+
+def _doc(cls: type[Settings], name: str) -> str:
+    """What a setting means; a class that only gives it another default leaves that to the class it comes from."""
+    bases = [base for base in cls.__mro__ if issubclass(base, Settings) and name in base.model_fields]
+    return next((text for base in bases if (text := base.model_fields[name].description)), "")
 
 
 def _written(value: Any) -> str:

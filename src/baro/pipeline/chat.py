@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 
+from baro.core.errors import DataError
 from baro.data.records import Message, Prompt
 from baro.evals.answers import answers
 from baro.models.load import language_model, load_tokenizer
@@ -45,15 +48,13 @@ def talk(path: str, *, temperature: float, max_new_tokens: int, seed: int) -> No
         elif question:
             turns.append(Message("user", question))
             prompt = Prompt((*system, *_fitting(turns)))
-            drawn = answers(
-                model,
-                tokenizer,
-                [prompt],
-                temperature=temperature,
-                max_new_tokens=max_new_tokens,
-                seed=seed,
-                first_row=number,
-            )
+            options: dict[str, Any] = {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
+            try:
+                drawn = answers(model, tokenizer, [prompt], first_row=number, **options)
+            except DataError as error:  # a question that does not fit is no reason to end the talk
+                console.print(f"{error.message} {error.hint}", markup=False)
+                turns.pop()
+                continue
             answer = drawn[0][0].text.strip()
             number += 1
             turns.append(Message("assistant", answer))

@@ -6,12 +6,14 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from baro.core.errors import ConfigError
+from pydantic import model_validator
+
 from baro.data.packing import documents_to_blocks
 from baro.data.read import read_prompts, read_tasks, read_texts
 from baro.data.templates import render_texts
+from baro.engine import files
 from baro.engine.config import ExistingPath, Settings
 from baro.evals.answers import answers
 from baro.evals.compare import Scored, measure, score_answers
@@ -19,26 +21,28 @@ from baro.evals.likelihood import mean_nats
 from baro.evals.tasks import score_tasks
 from baro.models.load import language_model, load_tokenizer
 from baro.recipes.scoring import by_function, by_model
+from baro.recipes.settings import ModelPath
+from baro.rewards.functions import FunctionName
 
 
 class Evaluation(Settings):
     """Settings of a recipe's `evaluate` block."""
 
     models: list[str]
-    """Stages whose models are compared, in the order of the report."""
+    """Stages whose models are compared, in the order of the report; the reference among them."""
     reference: str = "sft"
     """The stage that KL and wins are measured against."""
     prompts: list[ExistingPath]
     """Held-out prompts."""
     max_prompts: int = 512
     """Prompts answered; the first ones."""
-    judge: str | None = None
+    judge: FunctionName | None = None
     """The judge, module:function or file.py:function; it must share nothing with the reward model."""
     judge_args: dict[str, Any] | None = None
     """Given: the function is a factory called with these."""
     judge_about: dict[str, str] = {}
     """What the judge measures, in plain words: {en, ko}."""
-    reward_model_name_or_path: str | None = None
+    reward_model_name_or_path: ModelPath | None = None
     """The proxy reward."""
     tasks: list[ExistingPath] = []
     """Held-out SFT tasks, for capability."""
@@ -55,6 +59,12 @@ class Evaluation(Settings):
     device: str = "auto"
     dtype: str = "auto"
 
+    @model_validator(mode="after")
+    def _measures_the_reference(self) -> Self:
+        if self.reference not in self.models:
+            raise ValueError(f"reference is '{self.reference}', which is not among models")
+        return self
+
 
 def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Path, progress=None) -> dict[str, dict]:
     """What was measured of every model: {model: {"figures", "answers", "scores", "seconds", "key"}}.
@@ -65,8 +75,6 @@ def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Pat
         folder: where the results are kept, one JSON file a model.
         progress: called with (models done, models).
     """
-    if config.reference not in config.models:
-        raise ConfigError(f"evaluate.reference is '{config.reference}', which is not among evaluate.models.")
     order = [config.reference, *(name for name in config.models if name != config.reference)]
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: _kept(folder / f"{name}.json", keys[name]) for name in order}
@@ -81,8 +89,7 @@ def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Pat
             started = time.monotonic()
             row = bench.measure(name)
             found[name] = {"key": keys[name], "seconds": time.monotonic() - started, **row}
-            text = json.dumps(found[name], ensure_ascii=False, indent=1)
-            (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+            files.replace_json(folder / f"{name}.json", found[name])
     return {name: found[name] for name in config.models}
 
 

@@ -31,7 +31,7 @@ def fingerprint(method: str, settings: dict[str, Any], inputs: dict[str, str], *
     known = {
         "method": method,
         "settings": relevant,
-        "files": {word: _content(path) for word in words if (path := _file(word, run))},
+        "files": {word: content(path) for word in words if (path := _file(word, run))},
         "functions": {word: code(module) for word in words if (module := _module(word))},
         "inputs": inputs,
         "code": code(ENTRY.get(method, f"baro.recipes.{method}")),
@@ -62,7 +62,7 @@ def _module(word: str) -> str | None:
 
 
 @cache
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
     """SHA-256 of a file, or of all files below a folder."""
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

@@ -24,7 +24,8 @@ from baro.evals.likelihood import likelihood
 from baro.evals.tasks import score_tasks
 from baro.models.load import language_model, load_tokenizer, reward_model
 from baro.recipes.scoring import by_function, by_model
-from baro.rewards.functions import function_scores, load_function
+from baro.recipes.settings import ModelPath
+from baro.rewards.functions import FunctionName, function_scores, load_function
 from baro.rewards.model import model_scores
 
 CHUNK = 256
@@ -33,7 +34,7 @@ CHUNK = 256
 class Sample(Settings):
     """Settings of `baro sample`."""
 
-    model: str
+    model: ModelPath
     """Path or hub name."""
     dataset: list[ExistingPath]
     """Prompts."""
@@ -56,9 +57,9 @@ class Sample(Settings):
 class Score(Settings):
     """Settings of `baro score`."""
 
-    model: str | None = None
+    model: ModelPath | None = None
     """A reward model."""
-    function: str | None = None
+    function: FunctionName | None = None
     """Or a Python reward function, module:function or file.py:function."""
     dataset: list[ExistingPath]
     """Prompts with answers: prompt/completion, alpaca, messages, or what `baro sample` wrote."""
@@ -71,7 +72,7 @@ class Score(Settings):
 class Evaluate(Settings):
     """Settings of `baro eval`."""
 
-    model: str
+    model: ModelPath
     """Path or hub name."""
     text: list[ExistingPath] = []
     """Held-out text: nats per token and character, bits per byte."""
@@ -79,10 +80,10 @@ class Evaluate(Settings):
     """Tasks with known answers: exact match and format."""
     prompts: list[ExistingPath] = []
     """Prompts to answer and score."""
-    judge: str | None = None
+    judge: FunctionName | None = None
     judge_args: dict[str, Any] | None = None
-    reward_model: str | None = None
-    reference: str | None = None
+    reward_model: ModelPath | None = None
+    reference: ModelPath | None = None
     """A model that KL and wins are measured against."""
     max_samples: int | None = 512
     """Rows of each file that are used; the first ones."""

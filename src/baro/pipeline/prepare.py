@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from baro.engine import dist, meter
+from baro.engine import dist, files, meter
 from baro.engine.config import Settings
-from baro.rewards.functions import load_function
+from baro.rewards.functions import FunctionName, load_function
 
 
 class Config(Settings):
@@ -16,7 +16,7 @@ class Config(Settings):
 
     output_dir: str
     """Where the function writes."""
-    function: str
+    function: FunctionName
     """module:function or file.py:function, called as f(folder, **args) -> {name: count}."""
     args: dict[str, Any] = {}
     """Keyword arguments of the function."""
@@ -36,6 +36,6 @@ def main(config: Config, display=None) -> dict:
             "peak_bytes": meter.peak_bytes(),
             "metrics": {name: value for name, value in (counts or {}).items() if isinstance(value, int | float)},
         }
-        (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        files.replace_json(folder / "result.json", result)
     dist.barrier()
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))

@@ -10,10 +10,10 @@ from typing import Any
 
 from baro.core.errors import BaroError, ConfigError
 from baro.engine import config as settings
-from baro.engine import dist
+from baro.engine import dist, files
 from baro.pipeline import recipe as recipes
 from baro.pipeline.display import Display
-from baro.pipeline.fingerprint import fingerprint
+from baro.pipeline.fingerprint import content, fingerprint
 from baro.pipeline.recipe import Recipe, Stage
 
 HEADLINE = ("nats_per_char", "exact_match", "accuracy", "objective/kl", "objective/scores", "reward_kept_round_1")
@@ -82,6 +82,7 @@ def _module(method: str):
 
 def fingerprints(recipe: Recipe) -> dict[str, str]:
     """Stage → the hash of all it depends on; `evaluate` likewise."""
+    content.cache_clear()
     keys: dict[str, str] = {}
     for name, stage in recipe.stages.items():
         given = stage.settings | {"seed": stage.settings.get("seed", recipe.variables.get("seed", 0))}
@@ -103,7 +104,7 @@ def _stage(recipe: Recipe, stage: Stage, config, key: str, display: Display) -> 
         if before and before != {"key": key}:
             _set_aside(recipe.folder, stage.name)
         folder.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
+        files.replace_json(stamp, {"key": key})
     dist.barrier()
     display.begin(stage.name)
     found = _module(stage.method).main(config, display)

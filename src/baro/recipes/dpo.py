@@ -29,21 +29,22 @@ from baro.models.forward import sequence_log_probs
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives import preference as loss
 from baro.recipes import stage
-from baro.recipes.settings import Method
+from baro.recipes.settings import Method, ModelPath
 
 
 class Config(Method):
     """Settings of `baro dpo`; defaults are TRL's (1.16) unless said otherwise."""
 
-    model_name_or_path: str
+    model_name_or_path: ModelPath
     """The SFT model: the policy starts as it."""
-    ref_model: str | None = None
+    ref_model: ModelPath | None = None
     """The reference; default: model_name_or_path."""
     dataset: list[ExistingPath]
     """Preferences: prompt, chosen, rejected."""
     eval_dataset: list[ExistingPath] = []
     """Held-out preferences."""
     loss_type: Literal["sigmoid", "ipo", "hinge", "robust", "sigmoid_norm", "simpo", "orpo"] = "sigmoid"
+    """sigmoid: DPO, or cDPO with label_smoothing. robust: rDPO. sigmoid_norm: DPO on mean log-ratios per token."""
     beta: float = Field(default=0.1, gt=0)
     """DPO: strength of the pull to the reference. IPO: τ. ORPO: λ. SimPO: scale of the mean log-prob (2 to 2.5)."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)

@@ -34,17 +34,17 @@ from baro.recipes.experience import Experience, Rollouts
 from baro.recipes.mixture import TextMix
 from baro.recipes.rollout import Actor, Models
 from baro.recipes.scoring import scorer
-from baro.recipes.settings import Rewarded
+from baro.recipes.settings import ModelPath, Rewarded
 
 
 class Config(Rewarded):
     """Settings of `baro ppo`; defaults are those of TRL's last PPO (1.10) unless said otherwise."""
 
-    model_name_or_path: str
+    model_name_or_path: ModelPath
     """The SFT model: the policy starts as it and is kept near it."""
-    ref_model: str | None = None
+    ref_model: ModelPath | None = None
     """The reference of the KL penalty; default: model_name_or_path."""
-    value_model_name_or_path: str | None = None
+    value_model_name_or_path: ModelPath | None = None
     """Where the value model starts; default: the reward model, without one the SFT model with a zero head."""
     dataset: list[ExistingPath]
     """Prompts."""
@@ -138,7 +138,7 @@ def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
     """The clipped policy and value losses of one micro-batch, summed over its tokens."""
     if "weight" in batch.extra:  # InstructGPT's pre-training mix (PPO-ptx)
         nats = -token_log_probs(models.policy, batch).sum()
-        return Loss(nats * batch.extra["weight"], {"loss/ptx": Mean(float(nats), int(batch.learn.sum()))})
+        return Loss(nats * batch.extra["weight"], {"loss/ptx": Mean(float(nats.detach()), int(batch.learn.sum()))})
     old, credit = batch.extra["old_log_probs"], batch.extra["advantages"]
     now = token_log_probs(models.policy, batch, temperature=config.temperature)
     policy = clipped_policy(now, old, credit, clip_low=config.cliprange, clip_high=config.cliprange)

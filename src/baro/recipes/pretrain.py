@@ -22,13 +22,13 @@ from baro.models.forward import token_log_probs
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives.lm import next_token
 from baro.recipes import stage
-from baro.recipes.settings import Method
+from baro.recipes.settings import Method, ModelPath
 
 
 class Config(Method):
     """Settings of `baro pretrain`."""
 
-    model_name_or_path: str | None = None
+    model_name_or_path: ModelPath | None = None
     """Continue this model; default: from scratch."""
     size: str | int = "nano"
     """From scratch: nano, micro, tiny, small, medium or a number of parameters."""

@@ -26,13 +26,13 @@ from baro.objectives.select import best_of, best_of_k, kl_bound, random_of
 from baro.recipes import stage
 from baro.recipes.pretrain import step
 from baro.recipes.scoring import scorer
-from baro.recipes.settings import Rewarded
+from baro.recipes.settings import ModelPath, Rewarded
 
 
 class Config(Rewarded):
     """Settings of `baro rejection`."""
 
-    model_name_or_path: str
+    model_name_or_path: ModelPath
     """The SFT model."""
     dataset: list[ExistingPath]
     """Prompts."""

@@ -20,14 +20,14 @@ from baro.models.heads import normalise
 from baro.models.load import load_tokenizer, reward_model
 from baro.objectives.preference import bradley_terry, centering
 from baro.recipes import stage
-from baro.recipes.settings import Method
+from baro.recipes.settings import Method, ModelPath
 from baro.rewards.model import model_scores
 
 
 class Config(Method):
     """Settings of `baro reward`; defaults are TRL's (1.16) unless said otherwise."""
 
-    model_name_or_path: str
+    model_name_or_path: ModelPath
     """The model to start from: pre-trained or SFT."""
     dataset: list[ExistingPath]
     """Preferences: prompt, chosen, rejected, optional margin."""

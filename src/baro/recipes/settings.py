@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from baro.core.errors import BaroError
 from baro.engine.config import Training
+from baro.models.load import check
+from baro.rewards.functions import FunctionName
+
+
+def _there(path: str, info: ValidationInfo) -> str:
+    pending = (info.context or {}).get("pending", ())
+    if not any(Path(path).is_relative_to(folder) for folder in pending):
+        try:
+            check(path)
+        except BaroError as error:
+            raise ValueError(f"found '{path}': {error.message}") from None
+    return path
+
+
+ModelPath = Annotated[str, AfterValidator(_there)]
+"""A model folder that is there when the settings are read (or whose folder is pending), or a name on the hub."""
 
 
 class Method(Training):
@@ -36,9 +62,9 @@ class Method(Training):
 class Rewarded(Method):
     """A method that samples answers and learns from their scores."""
 
-    reward_model_name_or_path: str | None = None
+    reward_model_name_or_path: ModelPath | None = None
     """A trained reward model (its stored normalisation applied)."""
-    reward_funcs: list[str] = []
+    reward_funcs: list[FunctionName] = []
     """Python rewards, module:function or file.py:function, in TRL's form."""
     reward_weights: list[float] | None = None
     """Weights of the rewards, the model first; default 1 each."""

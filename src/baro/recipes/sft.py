@@ -15,13 +15,13 @@ from baro.evals.tasks import score_tasks
 from baro.models.load import language_model, load_tokenizer
 from baro.recipes import stage
 from baro.recipes.pretrain import step
-from baro.recipes.settings import Method
+from baro.recipes.settings import Method, ModelPath
 
 
 class Config(Method):
     """Settings of `baro sft`; defaults are TRL's (1.16) unless said otherwise."""
 
-    model_name_or_path: str
+    model_name_or_path: ModelPath
     """The pre-trained model."""
     dataset: list[ExistingPath]
     """Instruction data: alpaca, prompt/completion, messages or ShareGPT."""

@@ -14,6 +14,9 @@ import sys
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Items
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
 
 from baro.core.errors import BaroError, ConfigError
 
@@ -40,6 +43,20 @@ def load_function(name: str, args: Mapping | None = None) -> Callable:
     return function(**args) if args is not None else function
 
 
+def _there(name: str, info: ValidationInfo) -> str:
+    pending = (info.context or {}).get("pending", ())
+    if not any(Path(name).is_relative_to(folder) for folder in pending):
+        try:
+            load_function(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    return name
+
+
+FunctionName = Annotated[str, AfterValidator(_there)]
+"""A setting that names a function, which is looked for when the settings are read (unless its folder is pending)."""
+
+
 def _load_module(place: str, name: str):
     try:
         return importlib.import_module(place)
@@ -58,7 +75,10 @@ def _load_file(path: Path):
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's file does wrong
+        raise ConfigError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     return module
 
 
