@@ -206,8 +206,8 @@ MUTANTS = [
         name="the sampler notes log-probabilities at temperature 1",
         incident="T33 trl#4873, #4857",
         file="models/draw.py",
-        old="chosen = (scaled - top).gather(1, tokens[:, None]).squeeze(1)",
-        new="chosen = (logits - logits.amax(1, keepdim=True)).gather(1, tokens[:, None]).squeeze(1)",
+        old="return tokens, chosen.double() - total.log()",
+        new="return tokens, logits.double().log_softmax(1).gather(1, tokens[:, None]).squeeze(1)",
         test="models/test_draw.py::test_log_probs_are_those_of_the_filtered_distribution",
     ),
     Mutant(
