@@ -16,14 +16,17 @@ def known(value: Any) -> float | None:
 
 
 def number(value: Any, *, signed: bool = False) -> str:
-    """Two decimals, fewer for large numbers, more below 0.01: 0.91, −1.20, 12.3, 147, 0.0031. A dash when unknown."""
+    """Two decimals, fewer for large numbers, more below 0.01: 0.91, −1.20, 12.3, 147, 0.0031.
+
+    What is below 0.00005 is shown as 0.00. A dash when unknown.
+    """
     value = known(value)
     if value is None:
         return MISSING
     size = abs(value)
     digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
-    if 0 < size < 0.00995:
-        digits = min(6, 1 - math.floor(math.log10(size)))
+    if 0.00005 <= size < 0.00995:
+        digits = 1 - math.floor(math.log10(size))
     text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
     if not any(digit in text for digit in "123456789"):
         text = text.lstrip("+-")
