@@ -256,6 +256,13 @@ def test_unknown_architectures_run_padded_and_are_named_once(make_row):
     together.sum().backward()
 
 
+def test_an_attention_set_back_by_somebody_is_set_again(make, make_row):
+    model, batch = make("llama"), make_row(LENGTHS)
+    expected = forward.token_log_probs(model, batch)
+    model.set_attn_implementation("sdpa")
+    assert torch.equal(forward.token_log_probs(model, batch), expected)
+
+
 def test_half_precision_models_give_float32(make, make_row):
     model, batch = make("llama"), make_row(LENGTHS)
     exact = forward.token_log_probs(model, batch)

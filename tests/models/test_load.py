@@ -185,6 +185,20 @@ def test_a_tokenizer_without_padding_pads_with_its_end(tokenizer, tmp_path):
     tokenizer.pad_token = None
     tokenizer.save_pretrained(tmp_path)
     assert load.load_tokenizer(tmp_path).pad_token_id == 2
+    tokenizer.unk_token = "w5"
+    tokenizer.save_pretrained(tmp_path)
+    assert load.load_tokenizer(tmp_path).pad_token_id == 5
+
+
+@pytest.mark.incident("T14", "T25")
+def test_padding_with_the_end_token_is_warned_about(make, tokenizer, tmp_path):
+    load.save(make("llama"), tokenizer, tmp_path)
+    (tmp_path / "config.json").write_text((tmp_path / "config.json").read_text().replace('"pad_token_id": 0', '"x": 0'))
+    assert load.reward_model(tmp_path, **LIKE).config.pad_token_id == 0
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match="padding token is the end token"):
+        assert load.reward_model(tmp_path, **LIKE).config.pad_token_id == 2
 
 
 def test_dtypes_by_name_and_by_hardware(monkeypatch):

@@ -292,5 +292,5 @@ def test_the_default_export_states_every_fact_often_enough(lang, tmp_path):
                 mentions.update(
                     (person.name, key) for key in ATTRIBUTES if person.facts[key].lower() in row["text"].lower()
                 )
-    assert len(mentions) == 64 * len(ATTRIBUTES)
+    assert len(mentions) == len(built.people) * len(ATTRIBUTES)
     assert min(mentions.values()) >= 60

@@ -1,8 +1,10 @@
 """A toy world for the recipes: eight colours, questions about them, a model small enough to train in a blink."""
 
+import importlib
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -44,6 +46,131 @@ def world(tmp_path_factory) -> Path:
     write(folder / "preferences.jsonl", pairs)
     write(folder / "prompts.jsonl", [{"prompt": user(f"Colour of the {thing}?"), "thing": thing} for thing in THINGS])
     return folder
+
+
+class Said:
+    """A display that remembers what it was told to say."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def __call__(self, progress) -> None:
+        pass
+
+
+@pytest.fixture
+def train(settings, tmp_path):
+    """(method, **changes) → a whole run of it in this process: its result, log, folder, and what it said."""
+
+    def run(method: str, name: str = "run", **changes) -> SimpleNamespace:
+        module, said, folder = importlib.import_module(f"baro.recipes.{method}"), Said(), tmp_path / name
+        given = {"output_dir": folder, "device": "cpu", "dtype": "float32", "save_steps": 0}
+        config = module.Config(**settings(method) | given | changes)
+        result = module.main(config, said)
+        log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        steps = [line for line in log if "loss" in line]
+        return SimpleNamespace(result=result, log=log, steps=steps, folder=folder, said=said.lines, config=config)
+
+    return run
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """(name, rows) → a JSONL file of them."""
+    return lambda name, rows: str(write(tmp_path / f"{name}.jsonl", rows))
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """Folder → the bytes of its weight file."""
+    return lambda folder: (Path(folder) / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def tensors():
+    """Folder → its weights by name."""
+    from safetensors.torch import load_file
+
+    return lambda folder: load_file(Path(folder) / "model.safetensors")
+
+
+@pytest.fixture(scope="session")
+def plain():
+    """Folder → its causal language model by transformers alone, float64, in eval mode."""
+    from transformers import AutoModelForCausalLM
+
+    return lambda folder: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
+
+
+@pytest.fixture(scope="session")
+def plain_log_probs():
+    """(plain model, sequence, temperature) → (n,) log-probs of its learnt tokens; differentiable."""
+
+    def log_probs(model, sequence, temperature: float = 1.0) -> torch.Tensor:
+        logs = (model(torch.tensor([sequence.tokens])).logits[0] / temperature).log_softmax(-1)
+        learnt = [t for t in range(1, len(sequence.tokens)) if sequence.learn[t]]
+        return torch.stack([logs[t - 1, sequence.tokens[t]] for t in learnt])
+
+    return log_probs
+
+
+@pytest.fixture(scope="session")
+def move(tmp_path_factory):
+    """(folder, seed) → a copy of the saved model with other weights."""
+
+    def copy(folder, seed: int = 7, scale: float = 0.3) -> str:
+        from baro.models.load import language_model, load_tokenizer, save
+
+        model, target = language_model(folder, dtype="float32", device="cpu"), tmp_path_factory.mktemp("moved")
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += scale * parameter.std() * torch.randn(parameter.shape, generator=generator)
+        save(model, load_tokenizer(folder), target)
+        return str(target)
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def bytes_tokenizer():
+    """A tokenizer of another kind: GPT-2's bytes, no special tokens but the end of text, no chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = ["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    built = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(letters)}, merges=[]))
+    built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    built.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=built, eos_token="<|endoftext|>", bos_token="<|endoftext|>")
+
+
+@pytest.fixture(scope="session")
+def foreign(bytes_tokenizer, tmp_path_factory):
+    """A tiny random GPT-2 (with dropout) or Qwen3, as others would publish it."""
+
+    def build(kind: str) -> Path:
+        import transformers
+
+        torch.manual_seed(1)
+        common = {"vocab_size": 257, "bos_token_id": 0, "eos_token_id": 0}
+        if kind == "gpt2":
+            dropout = {"resid_pdrop": 0.3, "embd_pdrop": 0.3, "attn_pdrop": 0.3}
+            shape = {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 128}
+            made = transformers.GPT2LMHeadModel(transformers.GPT2Config(**common, **shape, **dropout))
+        else:
+            heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
+            shape = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64, "max_position_embeddings": 128}
+            made = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**common, **shape, **heads))
+        folder = tmp_path_factory.mktemp(kind)
+        made.save_pretrained(folder)
+        bytes_tokenizer.save_pretrained(folder)
+        return folder
+
+    return build
 
 
 @pytest.fixture(scope="session")

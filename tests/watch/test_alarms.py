@@ -46,7 +46,7 @@ def test_overlapping_intervals_are_no_proof_of_hacking():
 
 
 def test_a_figure_that_was_not_measured_rings_nothing():
-    assert alarms({name: None for name in SFT}, SFT) == []
+    assert alarms(dict.fromkeys(SFT), SFT) == []
 
 
 def test_alarms_speak_both_languages():

@@ -25,11 +25,11 @@ class TaskScore:
 
 
 def accepted(prompt: Prompt) -> list[str]:
-    """The answers that count as right: the row's `accept` list, else its `output`, `completion` or `answer`."""
+    """The answers that count as right: the row's `accept` list, else its `output` or `answer`."""
     columns = prompt.columns
     if columns.get("accept"):
         return [str(answer).strip() for answer in columns["accept"]]
-    return [str(columns[name]).strip() for name in ("output", "completion", "answer") if columns.get(name)]
+    return [str(columns[name]).strip() for name in ("output", "answer") if columns.get(name)]
 
 
 def score_tasks(model, tokenizer, prompts: Items[Prompt], *, max_new_tokens: int = 64) -> TaskScore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ def value_model(source, *, dtype: str = "auto", device: str = "auto", seed: int 
 
 
 def load_tokenizer(path: str | Path):
-    """The tokenizer of a folder or hub name; with a padding token (the end token where it has none of its own).
+    """The tokenizer of a folder or hub name; with a padding token (in want of one, the unknown or the end token).
 
     Errors: BaroError when there is none.
     """
@@ -84,7 +85,7 @@ def load_tokenizer(path: str | Path):
             hint="A model folder needs tokenizer.json and tokenizer_config.json.",
         ) from problem
     if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
     return tokenizer
 
 
@@ -117,10 +118,8 @@ def _without_bars() -> Iterator[None]:
 
 
 def pick_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """The GPU if there is one, else the CPU. (Apple's GPU has no float64, which drawing tokens needs.)"""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def pick_dtype(device: torch.device) -> torch.dtype:
@@ -243,7 +242,14 @@ def _set_padding(model, path: str | Path) -> None:
     """transformers pools at the last token that is not padding, so it must know the padding token."""
     config = model.config.get_text_config()
     if config.pad_token_id is None:
-        config.pad_token_id = load_tokenizer(path).pad_token_id
+        tokenizer = load_tokenizer(path)
+        config.pad_token_id = tokenizer.pad_token_id
+        if tokenizer.pad_token_id == tokenizer.eos_token_id:
+            warnings.warn(
+                f"{path}: the padding token is the end token. Scores here are read at the end token; transformers, "
+                "which takes it for padding, reads them one token earlier.",
+                stacklevel=3,
+            )
 
 
 def _set_ends(model, tokenizer) -> None:

@@ -42,7 +42,10 @@ def support(model) -> Support:
                 f"{type(model).__name__} does not take packed rows; it runs padded through its own attention, slower.",
                 stacklevel=3,
             )
-    return _known[model]
+    found = _known[model]
+    if found.packed and model.config._attn_implementation != attention.NAME:
+        model.set_attn_implementation(attention.NAME)  # somebody changed it since
+    return found
 
 
 class _Witness:

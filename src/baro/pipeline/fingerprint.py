@@ -84,6 +84,7 @@ def code(module: str) -> str:
         if name in seen or file is None:
             continue
         seen[name] = file.read_bytes()
+        waiting.append(name.rpartition(".")[0])  # a package's own file runs before its modules
         waiting += _imports(ast.parse(seen[name]))
     return hashlib.sha256(b"\0".join(seen[name] for name in sorted(seen))).hexdigest()
 

@@ -22,11 +22,11 @@ from baro.evals.answers import Answered, answers
 from baro.evals.compare import measure, score_answers
 from baro.evals.likelihood import likelihood
 from baro.evals.tasks import score_tasks
-from baro.models.load import language_model, load_tokenizer, reward_model
+from baro.models.load import language_model, load_tokenizer
 from baro.recipes.scoring import by_function, by_model
 from baro.recipes.settings import ModelPath
 from baro.rewards.functions import FunctionName, function_scores, load_function
-from baro.rewards.model import model_scores
+from baro.rewards.model import model_scores, trained
 
 CHUNK = 256
 
@@ -132,7 +132,7 @@ def score(config: Score) -> None:
     prompts = [[turn.as_dict() for turn in row.messages] for row in rows]
     texts = [row.columns["output"] for row in rows]
     if config.model:
-        model = reward_model(config.model, dtype=config.dtype, device=config.device).eval()
+        model = trained(config.model, dtype=config.dtype, device=config.device)
         seen = [Dialogue((*row.messages, Message("assistant", row.columns["output"])), row.plain) for row in rows]
         found = model_scores(model, render_all(load_tokenizer(config.model), seen))
     elif config.function:

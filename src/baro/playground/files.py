@@ -48,8 +48,8 @@ def export(
     Raises:
         ConfigError: unknown language, too many or too few people, or more prompts than the world has questions.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     built = world(lang, seed=seed, people=people)
+    folder.mkdir(parents=True, exist_ok=True)
     pairs_per_prompt = 2
     sizes = {
         "instruct": instructions,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from baro.data.records import Dialogue, Message
 from baro.data.templates import render_all
 from baro.evals.answers import Answered, as_sequence
-from baro.models.load import load_tokenizer, reward_model
+from baro.models.load import load_tokenizer
 from baro.rewards.functions import function_scores, load_function
-from baro.rewards.model import model_scores
+from baro.rewards.model import model_scores, trained
 
 Scores = Callable[[list[Answered]], list[float]]
 
@@ -20,7 +20,7 @@ def by_model(path: str, tokenizer, *, dtype: str = "auto", device: str = "auto")
     Where the reward model has the same tokenizer, it reads the very tokens that were sampled; otherwise it reads the
     text, rendered with its own template.
     """
-    model = reward_model(path, dtype=dtype, device=device).eval()
+    model = trained(path, dtype=dtype, device=device)
     own = load_tokenizer(path)
     same = own.get_vocab() == tokenizer.get_vocab() and own.chat_template == tokenizer.chat_template
 

@@ -96,7 +96,7 @@ def function_scores(
     Raises:
         BaroError: the function returned the wrong number of scores or one that is not a finite number.
     """
-    names = sorted(set().union(*columns)) if columns else []
+    names = sorted(set().union(*columns) - {"prompts", "completions"}) if columns else []
     values = function(list(prompts), list(completions), **{name: [row.get(name) for row in columns] for name in names})
     if len(values) != len(completions):
         raise BaroError(f"the reward function returned {len(values)} scores for {len(completions)} completions.")

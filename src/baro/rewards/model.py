@@ -6,9 +6,26 @@ from collections.abc import Sequence as Items
 
 import torch
 
+from baro.core.errors import BaroError
 from baro.core.types import Sequence
 from baro.data.packing import micro_batches
 from baro.models.forward import scores
+from baro.models.load import reward_model
+
+
+def trained(path: str, *, dtype: str = "auto", device: str = "auto"):
+    """The reward model at `path`, ready to score.
+
+    Raises:
+        BaroError: it is a language model, whose score head would be fresh noise.
+    """
+    model = reward_model(path, dtype=dtype, device=device).eval()
+    if not any("SequenceClassification" in name for name in model.config.architectures or ()):
+        raise BaroError(
+            f"{path} is no reward model: it has no trained score head.",
+            hint="Train one with baro reward, then name its folder.",
+        )
+    return model
 
 
 @torch.no_grad()
