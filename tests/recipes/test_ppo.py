@@ -352,7 +352,7 @@ def test_nothing_but_policy_and_critic_moves(train, model, reward, monkeypatch):
     from baro.recipes import ppo, scoring
 
     made = {}
-    for module, name in ((ppo, "language_model"), (ppo, "value_model"), (scoring, "reward_model")):
+    for module, name in ((ppo, "language_model"), (ppo, "value_model"), (scoring, "trained")):
         loader = getattr(module, name)
 
         def remember(*args, loader=loader, name=name, **options):
@@ -374,7 +374,7 @@ def test_nothing_but_policy_and_critic_moves(train, model, reward, monkeypatch):
     assert moved(made["value_model"][0])
     assert not moved(reference)
     assert not any(parameter.requires_grad for parameter in reference[0].parameters())
-    assert not moved(made["reward_model"][0])
+    assert not moved(made["trained"][0])
     assert [file.read_bytes() for file in files] == contents
 
 
