@@ -152,7 +152,7 @@ MUTANTS = [
         file="models/logits.py",
         old="factor = gradient / ctx.temperature * ctx.head.scale",
         new="factor = gradient * ctx.head.scale",
-        test="models/test_forward.py::test_temperature_divides_the_logits",
+        test="models/test_logits.py::test_gradients_by_finite_differences",
     ),
     Mutant(
         name="log-probabilities computed in half precision",
