@@ -38,6 +38,7 @@ def naive(hidden, head, targets, temperature):
 def test_chunks_equal_the_naive_form(monkeypatch, case, keep, chunk):
     monkeypatch.setattr(logits, "KEEP", keep)
     monkeypatch.setattr(logits, "CHUNK", chunk)
+    monkeypatch.setattr(logits, "LEAST", 1)
     hidden, head, targets = problem(case)
     inputs = [tensor for tensor in (hidden, head.weight, head.bias) if tensor is not None]
     weights = torch.linspace(-1, 2, len(targets), dtype=torch.float64)
@@ -84,11 +85,26 @@ def test_a_frozen_head_gets_no_gradient_and_the_trunk_does():
     assert head.weight.grad is None
 
 
+def test_half_precision_gradients_are_summed_in_float32(monkeypatch):
+    """Of 4,096 equal terms, a bfloat16 sum stops growing after 256."""
+    monkeypatch.setattr(logits, "CHUNK", 1)
+    monkeypatch.setattr(logits, "LEAST", 1)
+    hidden, weight = (
+        torch.ones(4096, 1, dtype=torch.bfloat16),
+        torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True),
+    )
+    targets = torch.zeros(4096, dtype=torch.int64)
+    picked(hidden, Head(weight, None, 1.0, None), targets, temperature=1.0)[0].sum().backward()
+    assert weight.grad.tolist() == [[2048.0], [-2048.0]]
+    assert weight.grad.dtype == torch.bfloat16
+
+
 @pytest.mark.invariant("I10")
 def test_large_problems_hold_one_chunk_of_logits_at_a_time(monkeypatch):
     """Peak of what torch allocates during forward and backward, against the T x V logits nobody may hold."""
     monkeypatch.setattr(logits, "KEEP", 0)
     monkeypatch.setattr(logits, "CHUNK", 1 << 14)
+    monkeypatch.setattr(logits, "LEAST", 1)
     hidden, head, targets = problem("plain", rows=2000, vocabulary=1000, dtype=torch.float32)
     with torch.profiler.profile(profile_memory=True) as profile:
         picked(hidden, head, targets, temperature=1.0)[0].sum().backward()

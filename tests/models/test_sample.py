@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,8 +61,8 @@ def test_the_sampler_believes_what_the_trainer_believes(architecture, make):
 def test_greedy_answers_equal_generate(architecture, make, exact):
     model = make(architecture)
     reference = copy.deepcopy(model)
-    answers = sample(model, prompts(), sampling=GREEDY, slots=4)
-    for prompt, row in zip(prompts(), answers, strict=True):
+    answers = sample(model, prompts(4), sampling=GREEDY, slots=3)
+    for prompt, row in zip(prompts(4), answers, strict=True):
         expected = reference.generate(torch.tensor([prompt]), max_new_tokens=10, do_sample=False, eos_token_id=2)
         assert row[0].tokens == expected[0, len(prompt) :].tolist()
         assert row[0].log_probs == [0.0] * len(row[0].tokens)
@@ -71,8 +72,8 @@ def test_greedy_answers_equal_generate(architecture, make, exact):
 @pytest.mark.parametrize("slots", [1, 2, 5])
 def test_an_answer_does_not_depend_on_slots(make, slots):
     model = make("gemma2")
-    expected = tokens_of(sample(model, prompts(), sampling=RANDOM, samples=2, seed=1))
-    assert tokens_of(sample(model, prompts(), sampling=RANDOM, samples=2, seed=1, slots=slots)) == expected
+    expected = tokens_of(sample(model, prompts(6), sampling=RANDOM, samples=2, seed=1))
+    assert tokens_of(sample(model, prompts(6), sampling=RANDOM, samples=2, seed=1, slots=slots)) == expected
 
 
 def test_an_answer_does_not_depend_on_its_neighbours_or_their_order(make):
@@ -97,11 +98,11 @@ def test_seed_row_and_sample_all_matter(make):
 @pytest.mark.parametrize("room", [1, 20, 8192])
 def test_a_prompt_prefilled_again_or_copied_gives_the_same(make, monkeypatch, room):
     """One slot: every sample prefills anew. Two: the second copies from the first. Little room: one prompt a pass."""
-    model, asked = make("gpt2"), prompts(4)
-    expected = tokens_of(sample(model, asked, sampling=RANDOM, samples=3, seed=1))
+    model, asked, short = make("gpt2"), prompts(3), replace(RANDOM, max_new_tokens=5)
+    expected = tokens_of(sample(model, asked, sampling=short, samples=3, seed=1))
     monkeypatch.setattr(module, "PREFILL", room)
     for slots in (1, 2, 3):
-        assert tokens_of(sample(model, asked, sampling=RANDOM, samples=3, seed=1, slots=slots)) == expected
+        assert tokens_of(sample(model, asked, sampling=short, samples=3, seed=1, slots=slots)) == expected
 
 
 def test_samples_of_a_prompt_share_one_prefill(make, monkeypatch):
@@ -206,3 +207,13 @@ def test_other_architectures_sample_through_generate_with_the_same_draws():
                 if tokens[-1] in RANDOM.end_tokens:
                     break
             assert answers[row][number].tokens == tokens[3:]
+
+
+def test_slots_fill_a_fixed_share_of_memory(make, monkeypatch):
+    """Two layers, keys and values of 2 heads x 8 in float64: 512 bytes a token; 100 tokens a sequence: 51,200 bytes."""
+    model = make("llama")
+    assert module.fitting(model, 100) == module.MOST
+    monkeypatch.setattr(module, "CACHE", 10 * 51_200 + 51_199)
+    assert module.fitting(model, 100) == 10
+    monkeypatch.setattr(module, "CACHE", 1)
+    assert module.fitting(model, 100) == 1

@@ -48,7 +48,7 @@ def values(model, batch: Batch) -> Tensor:
     On the scale of the scores: a value model that began as a reward model keeps that model's normalisation.
     """
     gain, bias = heads.normalisation(model)
-    return gain * _apply_head(model, hidden(model, batch)[_states(batch)]) + bias
+    return gain * _apply_head(model, hidden(model, batch).index_select(0, _states(batch))) + bias
 
 
 def scores(model, batch: Batch, *, normalised: bool = True) -> Tensor:
@@ -59,7 +59,7 @@ def scores(model, batch: Batch, *, normalised: bool = True) -> Tensor:
             equal to the logits of transformers' sequence classification.
     """
     last = torch.tensor(batch.lengths, device=batch.tokens.device).cumsum(0) - 1
-    bare = _apply_head(model, hidden(model, batch)[last])
+    bare = _apply_head(model, hidden(model, batch).index_select(0, last))
     if not normalised:
         return bare
     gain, bias = heads.normalisation(model)
@@ -96,7 +96,13 @@ def _log_probs(model, batch: Batch, temperature: float, *, entropy: bool):
     states = _states(batch)
     targets = batch.tokens[states + 1]
     if support(model).plain_head:
-        return picked(hidden(model, batch)[states], head_of(model), targets, temperature=temperature, entropy=entropy)
+        return picked(
+            hidden(model, batch).index_select(0, states),
+            head_of(model),
+            targets,
+            temperature=temperature,
+            entropy=entropy,
+        )
     logs = torch.log_softmax(padded.logits(model, batch)[states] / temperature, -1)
     entropies = -(logs.exp() * logs).sum(1).detach() if entropy else None
     return logs.gather(1, targets[:, None]).squeeze(1), entropies

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-CHUNK = 1 << 19
-"""Logits made at a time; float32 chunks of 2 MiB stay in a CPU core's share of the cache."""
+CHUNK = 1 << 22
+"""Logits made at a time: 16 MiB in float32."""
+
+LEAST = 512
+"""Rows made at a time, however large the vocabulary: with fewer, adding to the weight's gradient costs most."""
 
 KEEP = 1 << 24
 """Up to so many logits (64 MiB in float32) are kept for the backward pass; beyond, they are computed again."""
@@ -73,7 +76,7 @@ class _Picked(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, bias, targets, head: Head, temperature: float, entropy: bool):
         total, vocabulary = len(hidden), weight.shape[0]
-        step = max(1, CHUNK // vocabulary)
+        step = max(LEAST, CHUNK // vocabulary)
         dtype = widened(hidden[:0]).dtype
         chosen = torch.empty(total, dtype=dtype, device=hidden.device)
         entropies = torch.empty_like(chosen) if entropy else None
@@ -97,8 +100,8 @@ class _Picked(torch.autograd.Function):
     def backward(ctx, gradient: Tensor, _):
         hidden, weight, bias, targets = ctx.saved_tensors
         to_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        to_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
-        to_bias = torch.zeros_like(bias) if bias is not None and ctx.needs_input_grad[2] else None
+        to_weight = _zeros(weight) if ctx.needs_input_grad[1] else None
+        to_bias = _zeros(bias) if bias is not None and ctx.needs_input_grad[2] else None
         for start in range(0, len(hidden), ctx.step):
             rows = slice(start, start + ctx.step)
             slope = _slope(ctx, hidden[rows], targets[rows], gradient[rows], rows)
@@ -107,10 +110,20 @@ class _Picked(torch.autograd.Function):
             slope = slope.to(hidden.dtype)
             if to_hidden is not None:
                 torch.mm(slope, weight, out=to_hidden[rows])
-            if to_weight is not None:
+            if to_weight is None:
+                continue
+            if to_weight.dtype == slope.dtype:
                 to_weight.addmm_(slope.T, hidden[rows])
+            else:
+                to_weight += slope.T @ hidden[rows]
         ctx.kept = None
+        to_weight, to_bias = (None if total is None else total.to(weight.dtype) for total in (to_weight, to_bias))
         return to_hidden, to_weight, to_bias, None, None, None, None
+
+
+def _zeros(parameter: Tensor) -> Tensor:
+    """Where the gradient of `parameter` is summed over chunks: in float32 or wider."""
+    return widened(torch.zeros((), dtype=parameter.dtype)).new_zeros(parameter.shape, device=parameter.device)
 
 
 def _logs(hidden: Tensor, head: Head, temperature: float, out: Tensor | None = None) -> Tensor:

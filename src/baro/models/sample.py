@@ -21,6 +21,7 @@ from baro.core.types import Answer
 from baro.models import attention
 from baro.models.cache import Arrivals, Cache, Step
 from baro.models.draw import Sampling, draw, stream, uniforms
+from baro.models.fallback import generate
 from baro.models.logits import head_of
 from baro.models.support import support
 
@@ -28,6 +29,12 @@ __all__ = ["Sampling", "sample"]
 
 PREFILL = 8192
 """Prompt tokens in one pass, unless a single prompt is longer."""
+
+MOST = 256
+"""Sequences continued at a time: beyond this a pass costs nearly as much again for as many more."""
+
+CACHE = 1 << 29
+"""Bytes of keys and values on a CPU."""
 
 
 @torch.no_grad()
@@ -39,7 +46,7 @@ def sample(
     samples: int = 1,
     seed: int = 0,
     first_row: int = 0,
-    slots: int = 64,
+    slots: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Answer]]:
     """`samples` answers to every prompt.
@@ -50,7 +57,7 @@ def sample(
         sampling: how tokens are chosen and when an answer ends.
         seed, first_row: an answer is a function of the seed, first_row + its prompt's index, its number among the
             samples and the model; up to rounding, never of the other prompts or of `slots`.
-        slots: sequences continued at a time.
+        slots: sequences continued at a time; default: see `fitting`.
         progress: called with (answers finished, answers wanted).
 
     Returns:
@@ -71,17 +78,31 @@ def sample(
     try:
         found = support(model)
         if found.packed and found.plain_head:
-            _Slots(model, sampling, min(slots, len(wanted)), wanted, progress).run()
+            longest = max((len(item.prompt) + item.limit for item in wanted), default=1)
+            _Slots(model, sampling, min(slots or fitting(model, longest), len(wanted)), wanted, progress).run()
         else:
-            from baro.models.fallback import generate
-
-            generate(model, sampling, slots, wanted, progress)
+            generate(model, sampling, slots or 32, wanted, progress)
     finally:
         for module, training in modes:
             module.training = training
     ends = set(sampling.end_tokens)
     answers = [Answer(item.tokens, item.log_probs, item.tokens[-1] in ends) for item in wanted]
     return [answers[start : start + samples] for start in range(0, len(answers), samples)]
+
+
+def fitting(model, length: int) -> int:
+    """How many sequences of `length` tokens to continue at a time.
+
+    As many as their keys and values fit into 512 MiB (an eighth of a GPU's memory), at least 1 and at most 256. It does
+    not depend on what is free at the moment, so that a run repeats itself.
+    """
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
+    on_gpu = model.device.type == "cuda"
+    room = torch.cuda.get_device_properties(model.device).total_memory // 8 if on_gpu else CACHE
+    return max(1, min(MOST, room // (token * max(length, 1))))
 
 
 @dataclass
