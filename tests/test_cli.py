@@ -149,6 +149,7 @@ def test_data_show_names_the_row_it_cannot_read(cli, tmp_path, tokenizer):
     assert f"{file}:2" in err
 
 
+@pytest.mark.slow
 def test_the_playground_is_written(cli, tmp_path):
     code, out, err = cli("playground", "export", str(tmp_path / "world"), "--lang", "ko", "--seed", "3")
     assert code == 0, err

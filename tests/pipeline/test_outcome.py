@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -130,7 +131,16 @@ def test_the_page_and_the_shown_answers(whole, report, read):
         assert all(set(row) == {"prompt", "text", "judge", "reward", "ended"} for row in shown)
 
 
-def test_only_what_changed_is_measured_again(whole, went, read, monkeypatch):
+@pytest.fixture
+def untouched(whole, tmp_path):
+    """The run's folder is put back after the test."""
+    shutil.copytree(whole[1], tmp_path / "kept")
+    yield
+    shutil.rmtree(whole[1])
+    shutil.move(tmp_path / "kept", whole[1])
+
+
+def test_only_what_changed_is_measured_again(whole, untouched, went, read, monkeypatch):
     from baro.pipeline import evaluation, runner
 
     measured, measure = [], evaluation._Bench.measure

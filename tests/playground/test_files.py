@@ -285,12 +285,12 @@ def test_the_default_export_states_every_fact_often_enough(lang, tmp_path):
     counts = export(tmp_path, **(sizes | {"lang": lang}))
     assert counts["text"] == sizes["documents"]
     built = world(lang)
+    people = {person.name: person for person in built.people}
+    pattern = re.compile(rf"(?<![가-힣\w])({'|'.join(people)})(?![A-Za-z])")
     mentions = Counter()
     for row in read(tmp_path, "text"):
-        for person in built.people:
-            if re.search(rf"(?<![가-힣\w]){person.name}(?![A-Za-z])", row["text"]):
-                mentions.update(
-                    (person.name, key) for key in ATTRIBUTES if person.facts[key].lower() in row["text"].lower()
-                )
-    assert len(mentions) == len(built.people) * len(ATTRIBUTES)
+        small = row["text"].lower()
+        for name in set(pattern.findall(row["text"])):
+            mentions.update((name, key) for key in ATTRIBUTES if people[name].facts[key].lower() in small)
+    assert len(mentions) == len(people) * len(ATTRIBUTES)
     assert min(mentions.values()) >= 60

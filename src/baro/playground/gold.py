@@ -22,6 +22,9 @@ from baro.playground.world import speech
 TRUTH, MANNERS, FORM = 0.55, 0.3, 0.15
 PLAIN = 0.3  # manners of an answer that is neither courteous nor rude
 _SENTENCES, _PER_SENTENCE, _PER_REPEAT = 3, 0.7, 0.5
+_RUNS_ON = re.compile(
+    r"\w (Obviously|Everyone|Use|Stop|Why|You|Please|Happy|Thank|What|At|It|Well|I (?:hope|love)|How wonderful)\b"
+)
 _NUMBER = re.compile(r"\d+")
 _POLITE_END = re.compile(r"(요|니다|니까|(?:^|\s)네)[\sㅋㅎㅠ]*$")
 _LAST_NUMBER, _FIRST_NUMBER = ("sum", "minus"), ("compare",)
@@ -136,9 +139,7 @@ def form(text: str) -> float:
     ends = re.search(r"(?<![.!?])[.!?]$", text) is not None
     loose = re.search(r"[ㄱ-ㅎㅏ-ㅣ]|\.\.|\s\s|\n|\s[.,!?]|[!?]{2}|<\||�", text)
     # a full stop is missing where a sentence runs into the capital of the next
-    runs_on = re.search(
-        r"\w (Obviously|Everyone|Use your|Stop asking|I hope|You are|Please|What a|How wonderful)\b", text
-    )
+    runs_on = _RUNS_ON.search(text)
     return 0.4 * begins + 0.4 * ends + 0.2 * (loose is None and runs_on is None)
 
 
