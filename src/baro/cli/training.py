@@ -1,0 +1,75 @@
+"""Commands that train: a whole recipe, or one method."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from baro.cli.app import FREE, app, tune
+
+METHODS = {
+    "pretrain": "Pre-train on text, from scratch or continuing a model.",
+    "sft": "Fine-tune on instruction data.",
+    "reward": "Train a reward model on preferences.",
+    "rejection": "Sample several answers, keep the best, fine-tune on them.",
+    "ppo": "Reinforcement learning against a reward, near the SFT model.",
+    "dpo": "Learn from preferences directly (DPO, IPO, SimPO, ORPO, …).",
+}
+
+
+@app.command(context_settings=FREE)
+def run(context: typer.Context, recipe: Path) -> None:
+    """Run a recipe: data in, aligned models and report out.
+
+    key=value sets a variable of the recipe, stage.key=value a stage's setting, run=DIR where the run is written.
+    """
+    from baro.pipeline.runner import run as run_recipe
+
+    tune()
+    run_recipe(recipe, context.args)
+
+
+def _method(name: str, help_text: str) -> None:
+    def command(
+        context: typer.Context,
+        config: Annotated[
+            Path | None, typer.Option(help="YAML file of settings; key=value on the command line beats it.")
+        ] = None,
+        settings: Annotated[
+            bool, typer.Option("--settings", help="List every setting with its default, and stop.")
+        ] = False,
+    ) -> None:
+        from baro.engine import config as reader
+
+        module = importlib.import_module(f"baro.recipes.{name}")
+        if settings:
+            _list(reader.describe(module.Config))
+            return
+        checked = reader.load(module.Config, config, context.args)
+        tune(checked.threads)
+        from baro.engine import dist
+        from baro.pipeline.display import Display
+
+        dist.start()
+        with Display({name: 60.0}, quiet=not dist.main_rank()) as display:
+            display.begin(name)
+            result = module.main(checked, display)
+            figures = ", ".join(f"{k} {v:.4g}" for k, v in result["metrics"].items() if isinstance(v, int | float))
+            display.end(name, figures)
+            display.say(f"saved in {checked.output_dir}")
+
+    command.__doc__ = help_text
+    app.command(name, context_settings=FREE)(command)
+
+
+for _name, _help in METHODS.items():
+    _method(_name, _help)
+
+
+def _list(rows) -> None:
+    for row in rows:
+        typer.echo(f"{row[0]}: {row[1]} = {row[2]}")
+        typer.echo(f"    {row[3]}")
