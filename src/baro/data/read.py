@@ -200,17 +200,23 @@ class Way:
         if noun != self.noun and not (self.noun == "prompts" and noun in ("conversations", "prompts")):
             raise ConfigError(f"the format {self.format} holds {noun}; here {self.noun} are read.", where="format")
 
+    def translate(self, columns: Columns, where: str) -> tuple[Columns, str]:
+        """The columns as the formats name them, and what was taken for what.
+
+        Raises:
+            DataError: they are not of the format asked for.
+        """
+        if self.format in ("ms-swift", "nemo") or self.format is None:
+            return translated(columns, self.noun, where)
+        return (only(columns, self.format, where) if self.noun != "prompts" else columns), ""
+
     def convert(self, columns: Columns, where: str) -> tuple[Any, str]:
         """The record of a row under our names, and what it was taken for.
 
         Raises:
             DataError: the row cannot be used.
         """
-        remark = ""
-        if self.format in ("ms-swift", "nemo") or self.format is None:
-            columns, remark = translated(columns, self.noun, where)
-        elif self.noun != "prompts":
-            columns = only(columns, self.format, where)
+        columns, remark = self.translate(columns, where)
         record, kind = (
             task_of(columns, where, self.plain) if self.tasks else CONVERT[self.noun](columns, where, self.plain)
         )
