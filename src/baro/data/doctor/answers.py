@@ -10,12 +10,13 @@ from baro.data.doctor.case import Case
 from baro.data.doctor.registry import ANSWERED, Hit, Setting, row_check, set_check, short
 
 RUNAWAY = re.compile(
-    r"(?:^|\n)\s*(?:#{2,}\s*(?:Instructions?|Input|Human|User|Question|지시|질문|명령)\b"
-    r"|(?:Instruction|Human|User|지시문?|사용자)\s*:\s*\S"
-    r"|(?:Input|Output)\s*:\s*\S[^\n]*\n(?:[^\n]*\n)*?\s*(?:Input|Output)\s*:)"
-    r"|\S[^\n]*#{3,}\s*Instructions?\b"
+    r"#{3,}[ \t]*Instructions?\b"
+    r"|^[ \t]*(?:#{2,}[ \t]*(?:Input|Human|User|Question|지시|질문|명령)\b"
+    r"|(?:Instruction|Human|User|지시문?|사용자)[ \t]*:[ \t]*\S)",
+    re.MULTILINE,
 )
-DIALOGUE = re.compile(r"\n\n(?:Human|User|사용자)\s*:")
+FORM = re.compile(r"^[ \t]*(Input|Output|입력|출력)[ \t]*:[ \t]*\S", re.MULTILINE)
+DIALOGUE = re.compile(r"\n\n(?:Human|User|사용자)[ \t]*:")
 MERGED = re.compile(r'"(?:instruction|output|prompt|completion|messages|conversations|chosen|rejected)"\s*:\s*["\[{]')
 MARKS = re.compile(
     r"<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|end|user|assistant|system|pad"
@@ -40,7 +41,10 @@ def _answers(case: Case) -> Iterator[tuple[str, str]]:
 def runaway(case: Case) -> str | None:
     """An answer that goes on with a further instruction, as a base model without an end does."""
     for name, text in _answers(case):
-        if match := RUNAWAY.search(text):
+        if ":" not in text and "#" not in text:
+            continue
+        form = list(FORM.finditer(text))
+        if match := RUNAWAY.search(text) or (form[1] if len(form) > 1 else None):
             return f"{name}: {short(text[max(0, match.start() - 30) : match.end() + 90].strip())}"
     return None
 

@@ -37,6 +37,8 @@ class Case:
         repeated: keys the row names twice.
         asked, answered, rejected: pieces of the prompt, of the answers learnt (or of the text), of the worse answer.
         other_asked: pieces of the worse answer's own prompt, where it brings one.
+        question, answer, worse: their texts.
+        strings: (name, text) of every string anywhere in the row; whole: all of them as one.
     """
 
     place: int
@@ -54,22 +56,22 @@ class Case:
     question: str = ""
     answer: str = ""
     worse: str = ""
+    strings: list[tuple[str, str]] = field(default_factory=list)
+    whole: str = ""
 
     @property
     def pieces(self) -> list[Piece]:
         """All of them."""
         return [*self.asked, *self.answered, *self.rejected]
 
-    def leaves(self) -> Iterator[tuple[str, str]]:
-        """(name, text) of every string anywhere in the row."""
+    def take_apart(self) -> None:
+        """Fills the pieces and strings from the columns."""
         for name, value in self.columns.items():
             if isinstance(value, str):
-                yield name, value
+                self.strings.append((name, value))
             elif isinstance(value, list | dict):
-                yield from _leaves(str(name), value)
-
-    def take_apart(self) -> None:
-        """Fills the pieces from the columns."""
+                self.strings += _leaves(str(name), value)
+        self.whole = "\x1e".join(text for _, text in self.strings)  # a mark that no check looks for
         match self.noun:
             case "texts":
                 self.answered = [Piece("text", "text", self.columns["text"])] if "text" in self.columns else []
@@ -89,7 +91,7 @@ class Case:
         holder = next((name for name in HOLDERS if row.get(name) is not None), None)
         if holder:
             found = [*_system(row), *_turns(row[holder], holder)]
-        elif "prompt" in row:
+        elif "prompt" in row and not {"instruction", "output"} <= row.keys() - {"completion"}:
             found = [*_system(row), *_turns(row["prompt"], "prompt", "user")]
             found += _turns(row["completion"], "completion", "assistant") if "completion" in row else []
         else:

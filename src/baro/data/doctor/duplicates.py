@@ -16,7 +16,11 @@ from baro.data.doctor.registry import EVERY, Hit, Setting, set_check, short
 
 WORD = re.compile(r"\w+")
 WORDS = 20  # of a text that is long enough to be nearly another
-ALIKE = 0.8  # share of word triples that two texts have in common (Jaccard)
+LONG, ALIKE, ALIKE_SHORT = (
+    40,
+    0.8,
+    0.9,
+)  # share of word triples in common (Jaccard); short texts of one mould share many
 PERMUTATIONS, BAND = 64, 4  # 16 bands of 4: a pair of 0.8 is found with probability 0.9998
 
 
@@ -44,9 +48,11 @@ class Hashes:
             return
         order = np.argsort(keys, kind="stable")
         edges = np.flatnonzero(np.diff(keys[order])) + 1
-        for start, end in zip([0, *edges], [*edges, len(keys)], strict=True):
-            if end - start > 1:
-                yield places[order[start:end]], values[order[start:end]]
+        starts, ends = np.array([0, *edges]), np.array([*edges, len(keys)])
+        several = ends - starts > 1
+        starts, ends = starts[several], ends[several]
+        for at in np.argsort(places[order[starts]], kind="stable"):  # hashes are of this process, rows are not
+            yield places[order[starts[at] : ends[at]]], values[order[starts[at] : ends[at]]]
 
 
 @set_check({"exact-duplicate": "warning"})
@@ -95,7 +101,7 @@ class SeveralAnswers:
                 yield from (Hit("several-answers", int(place), text) for place in places)
 
 
-@set_check({"label-conflict": "warning"}, EVERY - {"prompts", None})
+@set_check({"label-conflict": "warning"}, EVERY - {"conversations", "prompts", None})
 class Conflicts:
     """The same thing judged both ways: a pair and its mirror image, or one text under two labels."""
 
@@ -156,7 +162,7 @@ class Frequent:
 class Near:
     """Texts that share 8 of 10 of their word triples with an earlier one (MinHash, verified), numbers being the same.
 
-    Shorter texts are near duplicates when they differ in case, blanks and final signs alone.
+    Of 20 to 39 words 9 of 10; shorter texts are near duplicates when they differ in case, blanks and final signs alone.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -202,7 +208,7 @@ class Near:
         for first, second in self._candidates():
             if second not in found and self.numbers[first] == self.numbers[second]:
                 share = jaccard(self.shingles[first], self.shingles[second])
-                if share >= ALIKE:
+                if share >= (ALIKE if len(self.shingles[second]) >= LONG - 2 else ALIKE_SHORT):
                     found[second] = (first, share)
         for second, (first, share) in sorted(found.items()):
             text = f"{share:.0%} of its word triples are those of row {self.places[first]}"

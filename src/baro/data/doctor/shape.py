@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from baro.data.dialects import noun_of
+from baro.data.dialects import NAMED, noun_of
 from baro.data.doctor.case import FOREIGN, Case
 from baro.data.doctor.registry import ANSWERED, EVERY, Hit, Setting, row_check, set_check, short
 from baro.data.row import kind_of
@@ -18,6 +19,8 @@ PLACEHOLDERS = {
     *("placeholder", "lorem ipsum", "...", "…", "-", "--", "?", "xxx", "[output]", "[input]", "[answer]", "없음"),
     *("your answer here", "insert text here", "해당 없음", "입력 없음", "내용 없음", "미정"),
 }
+BLANK = re.compile(r"\[(?:your|insert|enter|add|company|recipient)\b[^\[\]\n]{0,40}\]", re.IGNORECASE)
+SURROGATE = re.compile("[\ud800-\udfff]")
 UNNEEDED = frozenset(("input", "system", "history", "margin", "plain"))
 
 
@@ -96,8 +99,12 @@ def placeholder(case: Case) -> str | None:
     for piece in case.pieces:
         if isinstance(piece.value, str) and len(piece.value) <= 24:
             word = piece.value.strip().strip("<>").lower()
+            if piece.role == "text" and not any(map(str.isalpha, word)):
+                continue  # a review may say "..."
             if word in PLACEHOLDERS and not (piece.role == "assistant" and word in ("none", "no input", "없음", "-")):
                 return f"{piece.name} is {piece.value!r}"
+        if piece.role == "assistant" and isinstance(piece.value, str) and (match := BLANK.search(piece.value)):
+            return f"{piece.name} holds {match[0]}"
     return None
 
 
@@ -172,12 +179,11 @@ def bad_label(case: Case) -> str | None:
 @row_check("lone-surrogate", "error")
 def lone_surrogate(case: Case) -> str | None:
     """Half a character: no tokenizer takes it, and it cannot be written as UTF-8."""
-    for name, text in case.leaves():
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                return f"{name}, at character {error.start + 1}"
+    if not SURROGATE.search(case.whole):
+        return None
+    for name, text in case.strings:
+        if match := SURROGATE.search(text):
+            return f"{name}, at character {match.start() + 1}"
     return None
 
 
@@ -213,7 +219,7 @@ class Keys:
                     yield from (Hit(name, place, f"keys {', '.join(found)}") for place in places)
 
 
-@set_check({"stray-label": "warning", "one-label": "warning"})
+@set_check({"stray-label": "warning", "one-label": "warning", "lopsided-label": "warning", "null-value": "warning"})
 class Labels:
     """Columns of few different values: values that differ in blanks or case only, and columns of one value."""
 
@@ -222,12 +228,15 @@ class Labels:
     def __init__(self, setting: Setting) -> None:
         self.rows = 0
         self.values: dict[str, dict[str, array] | None] = {}  # None: a column of no labels
+        self.nulls: dict[str, array] = {}
 
     def add(self, case: Case) -> None:
         """One more row."""
         self.rows += 1
         for name, value in case.columns.items():
-            if isinstance(value, str | bool | int):
+            if value is None and name not in NAMED:
+                self.nulls.setdefault(name, array("q")).append(case.place)
+            elif isinstance(value, str | bool | int):
                 text = value if isinstance(value, str) else str(value).lower()
                 known = self.values.setdefault(name, {})
                 if known is None:
@@ -241,7 +250,10 @@ class Labels:
                 places.append(case.place)
 
     def hits(self) -> Iterator[Hit]:
-        """Rows of values that another, commoner value equals but for blanks and case."""
+        """Rows whose value a commoner one equals but for blanks and case; and what is wrong with a column."""
+        for name, places in self.nulls.items():
+            if len(places) * 2 <= self.rows:
+                yield from (Hit("null-value", place, f"{name} is null") for place in places)
         for name, known in self.values.items():
             if not known or len(known) * 5 > self.rows:
                 continue
@@ -249,8 +261,11 @@ class Labels:
             for value in sorted(known, key=lambda each: -len(known[each])):
                 usual = common.setdefault(value.strip().casefold(), value)
                 if usual != value and len(known[value]) * 5 <= len(known[usual]):
-                    yield from (
-                        Hit("stray-label", place, f"{name} is {value!r}, elsewhere {usual!r}") for place in known[value]
-                    )
+                    text = f"{name} is {value!r}, elsewhere {usual!r}"
+                    yield from (Hit("stray-label", place, text) for place in known[value])
+            most = max(known, key=lambda each: len(known[each]))
+            share = len(known[most]) / self.rows
             if name == "label" and len(common) == 1 and self.rows >= 20:
-                yield Hit("one-label", None, f"{name} is {next(iter(known))!r} in all {self.rows:,} rows")
+                yield Hit("one-label", None, f"{name} is {most!r} in all {self.rows:,} rows")
+            elif name not in NAMED - {"label"} and 0.95 <= share < 1 and len(common) > 1 and self.rows >= 100:
+                yield Hit("lopsided-label", None, f"{name} is {most!r} in {share:.1%} of {self.rows:,} rows")

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from baro.data.doctor.case import Case
 from baro.data.doctor.registry import Hit, Setting, row_check, set_check, short
 
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1d\x1f\x7f-\x9f]")
 INVISIBLE = re.compile("[\u00ad\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 REPLACED = "\ufffd"
 JAMO = re.compile("[\u1100-\u1112][\u1161-\u1175]")  # a syllable in pieces
 PIECES = re.compile("[A-Za-z][\u0300-\u036f]")
 MARKUP = re.compile(
-    r"</?(?:div|span|p|br|b|i|a|img|table|tr|td|ul|li|script|font|h[1-6])(?:\s[^<>]*)?/?>"
+    r"</?(?:div|span|p|br|b|i|a|img|table|tr|td|ul|li|script|font|h[1-6])(?:\s+[\w-]+=[^<>]*)?\s*/?>"
     r"|&(?:amp|lt|gt|quot|nbsp|#39|#x27);",
     re.IGNORECASE,
 )
@@ -42,7 +42,9 @@ KEY = re.compile(
 
 
 def _first(case: Case, pattern: re.Pattern[str]) -> str | None:
-    for name, text in case.leaves():
+    if not pattern.search(case.whole):
+        return None
+    for name, text in case.strings:
         if match := pattern.search(text):
             return f"{name}: {short(_around(text, match))}"
     return None
@@ -62,16 +64,15 @@ def control(case: Case) -> str | None:
 @row_check("invisible-character")
 def invisible(case: Case) -> str | None:
     """Zero-width characters, marks of direction, a byte order mark within: words that look alike and are not."""
-    for name, text in case.leaves():
-        if not text.isascii() and (match := INVISIBLE.search(text)):
-            return f"{name}: {short(_around(text, match))}"
-    return None
+    return None if case.whole.isascii() else _first(case, INVISIBLE)
 
 
 @row_check("replacement-character")
 def replaced(case: Case) -> str | None:
     """U+FFFD stands where a reader gave up: the character is lost."""
-    return next((f"{name}: {short(text)}" for name, text in case.leaves() if REPLACED in text), None)
+    if REPLACED not in case.whole:
+        return None
+    return next((f"{name}: {short(text)}" for name, text in case.strings if REPLACED in text), None)
 
 
 def mended(text: str) -> str | None:
@@ -94,7 +95,9 @@ def _byte(letter: str) -> bytes:
 @row_check("mojibake")
 def mojibake(case: Case) -> str | None:
     """UTF-8 that somebody read as cp1252: í•œ where 한 was."""
-    for name, text in case.leaves():
+    if case.whole.isascii() or not MANGLED.search(case.whole):
+        return None
+    for name, text in case.strings:
         if text.isascii():
             continue
         if (found := mended(text)) is not None:
@@ -113,8 +116,10 @@ MANGLED = re.compile(
 @row_check("decomposed-letters")
 def decomposed(case: Case) -> str | None:
     """Syllables in pieces (NFD, as macOS writes file names): other tokens than the same words composed."""
-    for name, text in case.leaves():
-        if not text.isascii() and (JAMO.search(text) or PIECES.search(text)):
+    if case.whole.isascii() or unicodedata.is_normalized("NFC", case.whole):
+        return None
+    for name, text in case.strings:
+        if JAMO.search(text) or PIECES.search(text):
             return f"{name}: {short(unicodedata.normalize('NFC', text))}"
     return None
 
@@ -122,13 +127,17 @@ def decomposed(case: Case) -> str | None:
 @row_check("carriage-return")
 def carriage_return(case: Case) -> str | None:
     """Windows line ends within a text: the model learns to write them."""
-    return next((f"{name}: {short(text)}" for name, text in case.leaves() if "\r" in text), None)
+    if "\r" not in case.whole:
+        return None
+    return next((f"{name}: {short(text)}" for name, text in case.strings if "\r" in text), None)
 
 
 @row_check("markup")
 def markup(case: Case) -> str | None:
     """Tags and entities of HTML that were never taken out."""
-    for name, text in case.leaves():
+    if "<" not in case.whole and "&" not in case.whole:
+        return None
+    for name, text in case.strings:
         if ("<" in text or "&" in text) and (match := MARKUP.search(text)) and not CODE.search(text):
             return f"{name}: {short(_around(text, match))}"
     return None
@@ -137,8 +146,10 @@ def markup(case: Case) -> str | None:
 @row_check("escaped-newline")
 def escaped_newline(case: Case) -> str | None:
     """A backslash and an n where a line should end: a text encoded twice."""
-    for name, text in case.leaves():
-        if "\\n" in text and len(ESCAPED.findall(text)) >= 2 and "\n" not in text:
+    if "\\n" not in case.whole:
+        return None
+    for name, text in case.strings:
+        if "\\n" in text and "def " not in text and len(ESCAPED.findall(text)) >= 2 and "\n" not in text:
             return f"{name}: {short(text)}"
     return None
 
@@ -146,7 +157,9 @@ def escaped_newline(case: Case) -> str | None:
 @row_check("personal-email")
 def email(case: Case) -> str | None:
     """An address of somebody."""
-    for name, text in case.leaves():
+    if "@" not in case.whole:
+        return None
+    for name, text in case.strings:
         if "@" in text and (match := EMAIL.search(text)) and not NOBODY.search(match[0]):
             return f"{name}: {_hidden(match[0])}"
     return None
@@ -155,7 +168,9 @@ def email(case: Case) -> str | None:
 @row_check("personal-phone")
 def phone(case: Case) -> str | None:
     """A telephone number of somebody."""
-    for name, text in case.leaves():
+    if not PHONE.search(case.whole):
+        return None
+    for name, text in case.strings:
         if (match := PHONE.search(text)) and "555" not in match[0]:
             return f"{name}: {_hidden(match[0])}"
     return None
@@ -164,7 +179,9 @@ def phone(case: Case) -> str | None:
 @row_check("personal-resident-number")
 def resident(case: Case) -> str | None:
     """A Korean resident registration number: birthday, then the digit of century and sex, then six more."""
-    for name, text in case.leaves():
+    if not RESIDENT.search(case.whole):
+        return None
+    for name, text in case.strings:
         if match := RESIDENT.search(text):
             return f"{name}: {_hidden(match[0])}"
     return None
@@ -173,7 +190,9 @@ def resident(case: Case) -> str | None:
 @row_check("personal-card")
 def card(case: Case) -> str | None:
     """A card number with a right check digit (Luhn)."""
-    for name, text in case.leaves():
+    if not CARD.search(case.whole):
+        return None
+    for name, text in case.strings:
         if (match := CARD.search(text)) and luhn(match[0]):
             return f"{name}: {_hidden(match[0])}"
     return None
@@ -188,7 +207,9 @@ def luhn(number: str) -> bool:
 @row_check("secret-key")
 def secret(case: Case) -> str | None:
     """A key that opens somebody's account."""
-    for name, text in case.leaves():
+    if not KEY.search(case.whole):
+        return None
+    for name, text in case.strings:
         if match := KEY.search(text):
             return f"{name}: {_hidden(match[0])}"
     return None
@@ -211,7 +232,12 @@ SCRIPTS = (
 
 def script_of(text: str) -> str:
     """The script of most of its letters; "" for fewer than twelve letters, or when no script has two thirds."""
-    counts = {name: len(pattern.findall(text)) for name, pattern in (SCRIPTS[1:2] if text.isascii() else SCRIPTS)}
+    if text.isascii():
+        return "Latin" if len(SCRIPTS[1][1].findall(text)) >= 12 else ""
+    hangul = len(SCRIPTS[0][1].findall(text))
+    if hangul >= 12 and hangul * 3 >= 2 * sum(map(str.isalpha, text)):
+        return "Hangul"
+    counts = {name: len(pattern.findall(text)) for name, pattern in SCRIPTS}
     total = sum(counts.values())
     name = max(counts, key=lambda each: counts[each])
     return name if total >= 12 and counts[name] * 3 >= total * 2 else ""
