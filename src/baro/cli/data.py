@@ -50,7 +50,7 @@ def check_data(
 
         tokenizer = load_tokenizer(model)
     held_out = tuple(find(eval, text=True)) if eval else ()
-    setting = Setting(tokenizer=tokenizer, max_length=max_length, held_out=held_out)
+    setting = Setting(tokenizer=tokenizer, max_length=max_length, held_out=held_out, columns=_names(columns))
     report = examine(files, setting, columns=_names(columns), format=format, max_rows=max_rows)
     if json is not None:
         tell.write_json(report, json)

@@ -185,4 +185,20 @@ def _warnings(recipe: Recipe, config, models: dict) -> list[dict[str, str]]:
         }
         for name in skipped
     ]
-    return found
+    return found + [said for name in recipe.stages for said in _of_data(recipe.folder / name, name)]
+
+
+def _of_data(folder: Path, stage: str) -> list[dict[str, str]]:
+    """What the doctor found in a stage's data."""
+    file = folder / "data_check.json"
+    if not file.is_file():
+        return []
+    found = json.loads(file.read_text(encoding="utf-8"))["findings"]
+    known = words()
+    return [
+        {
+            "en": f"Data of {stage}: {known[each['check']].en} ({each['count']:,} × {each['check']}). {each['example']}",
+            "ko": f"{stage} 자료: {known[each['check']].ko} ({each['count']:,} × {each['check']}). {each['example']}",
+        }
+        for each in found
+    ]

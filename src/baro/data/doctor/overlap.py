@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from baro.data.dialects import noun_of
+from baro.core.errors import DataError
+from baro.data.dialects import noun_of, renamed
 from baro.data.doctor.case import Case
 from baro.data.doctor.duplicates import same
 from baro.data.doctor.registry import EVERY, Hit, Setting, set_check, short
@@ -17,7 +18,7 @@ from baro.data.read import Way
 WORD = re.compile(r"\w+")
 GRAM = 13  # words, as Brown et al. 2020 (GPT-3, appendix C) took them
 LEAST = 8  # words of a question that is told by its words
-COVERED = 0.8  # share of a question's word runs found in one training row
+COVERED = 0.9  # share of a question's word runs found in one training row
 
 
 def grams(text: str, size: int = GRAM) -> list[int]:
@@ -41,15 +42,18 @@ class HeldOut:
         self.lengths: set[int] = set()
         self.found: list[Hit] = []
         for path in setting.held_out:
-            self._learn(path)
+            self._learn(path, setting.columns)
 
-    def _learn(self, path: Path) -> None:
+    def _learn(self, path: Path, names: Mapping[str, str] | None) -> None:
         for place, row in enumerate(rows_of(path)):
-            noun = noun_of(row.columns) if row.columns else None
-            if noun is None:
-                continue
-            columns, _ = Way(noun).translate(row.columns, f"{path}:{row.number}")
-            case = Case(place, f"{path}:{row.number}", columns, noun)
+            where = f"{path}:{row.number}"
+            try:
+                columns = renamed(row, names, where)
+                noun = noun_of(columns)
+                columns = Way(noun).translate(columns, where)[0] if noun else {}
+            except DataError:
+                continue  # such a row is not evaluated with either
+            case = Case(place, where, columns, noun)
             case.take_apart()
             asked = _asked(case)
             if not asked.strip():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -44,6 +44,7 @@ class Setting:
         held_out: files of the evaluation.
         tokenised: rows that are rendered at most.
         compared: rows that are searched for near duplicates at most.
+        columns: our name of a column → the held-out files'.
         lengths: filled by the token checks: (tokens, learnt) of each row rendered.
     """
 
@@ -53,6 +54,7 @@ class Setting:
     held_out: tuple[Path, ...] = ()
     tokenised: int = 1 << 62
     compared: int = 200_000
+    columns: Mapping[str, str] | None = None
     lengths: list[tuple[int, int]] = field(default_factory=list)
 
 
