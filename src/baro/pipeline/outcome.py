@@ -13,6 +13,7 @@ import yaml
 from scipy.stats import spearmanr
 
 import baro
+from baro.data.doctor.words import words
 from baro.pipeline.recipe import Recipe
 from baro.pipeline.report.build import write as write_page
 from baro.pipeline.report.details import Details
@@ -197,8 +198,9 @@ def _of_data(folder: Path, stage: str) -> list[dict[str, str]]:
     known = words()
     return [
         {
-            "en": f"Data of {stage}: {known[each['check']].en} ({each['count']:,} × {each['check']}). {each['example']}",
-            "ko": f"{stage} 자료: {known[each['check']].ko} ({each['count']:,} × {each['check']}). {each['example']}",
+            "en": f"Data of {stage}: {known[each['check']].en}, {counted}. {each['example']}",
+            "ko": f"{stage} 자료: {known[each['check']].ko}, {counted}. {each['example']}",
         }
         for each in found
+        for counted in [f"{each['check']} × {each['count']:,}"]
     ]
