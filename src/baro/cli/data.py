@@ -1,4 +1,4 @@
-"""baro data …: look at data."""
+"""baro data …: look at data, check it, convert it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from baro.cli.app import group
 
-data = group("data", "Look at data.")
+data = group("data", "Look at data, check it, convert it.")
 
 
 @data.command("show")
@@ -59,6 +59,25 @@ def check_data(
     tell.show(report)
     if report.errors:
         raise typer.Exit(1)
+
+
+@data.command("convert")
+def convert_data(
+    source: Annotated[
+        list[str], typer.Argument(help="What to read, and last the file to write.")
+    ],
+    format: Annotated[str | None, typer.Option(help="Write the rows as this format.")] = None,
+    read_as: Annotated[str | None, typer.Option(help="Read the rows as this format.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="ours=theirs, for example instruction=Q.")] = None,
+    mend: Annotated[bool, typer.Option("--mend", help="Mend UTF-8 that was read as cp1252.")] = False,
+) -> None:
+    """Write data as another format or kind of file: baro data convert IN… OUT --format messages."""
+    from baro.core.errors import ConfigError
+    from baro.data.convert import convert
+
+    if len(source) < 2:
+        raise ConfigError("found one file; expected what to read and, last, what to write.", where="baro data convert")
+    typer.echo(convert(source[:-1], Path(source[-1]), format, columns=_names(columns), read_as=read_as, mend=mend))
 
 
 def _names(columns: list[str] | None) -> dict[str, str] | None:
