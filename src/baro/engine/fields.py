@@ -18,7 +18,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
-def _existing(path: Path, info: ValidationInfo) -> Path:
+def existing(path: Path, info: ValidationInfo) -> Path:
+    """The path, if it is there, matches something, or is below a folder said to be pending."""
     path = path.expanduser()
     pending = (info.context or {}).get("pending", ())
     if any(path.is_relative_to(folder) for folder in pending):
@@ -28,7 +29,7 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     return path
 
 
-ExistingPath = Annotated[Path, AfterValidator(_existing)]
+ExistingPath = Annotated[Path, AfterValidator(existing)]
 """A file, folder or glob pattern that is there when the settings are read (or is below a folder said to be pending)."""
 
 

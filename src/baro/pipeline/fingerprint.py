@@ -13,7 +13,16 @@ import baro
 
 ROOT = Path(baro.__file__).parent
 ENTRY = {"prepare": "baro.pipeline.prepare", "evaluate": "baro.pipeline.evaluation"}
-IRRELEVANT = {"output_dir", "device", "threads", "report_to", "logging_steps", "save_steps", "save_total_limit"}
+IRRELEVANT = {
+    "output_dir",
+    "device",
+    "threads",
+    "report_to",
+    "logging_steps",
+    "save_steps",
+    "save_total_limit",
+    "check_data",
+}
 
 
 def fingerprint(method: str, settings: dict[str, Any], inputs: dict[str, str], *, run: Path) -> str:

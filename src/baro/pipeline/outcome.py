@@ -13,6 +13,7 @@ import yaml
 from scipy.stats import spearmanr
 
 import baro
+from baro.data.doctor.words import words
 from baro.pipeline.recipe import Recipe
 from baro.pipeline.report.build import write as write_page
 from baro.pipeline.report.details import Details
@@ -185,4 +186,21 @@ def _warnings(recipe: Recipe, config, models: dict) -> list[dict[str, str]]:
         }
         for name in skipped
     ]
-    return found
+    return found + [said for name in recipe.stages for said in _of_data(recipe.folder / name, name)]
+
+
+def _of_data(folder: Path, stage: str) -> list[dict[str, str]]:
+    """What the doctor found in a stage's data."""
+    file = folder / "data_check.json"
+    if not file.is_file():
+        return []
+    found = json.loads(file.read_text(encoding="utf-8"))["findings"]
+    known = words()
+    return [
+        {
+            "en": f"Data of {stage}: {known[each['check']].en}, {counted}. {each['example']}",
+            "ko": f"{stage} 자료: {known[each['check']].ko}, {counted}. {each['example']}",
+        }
+        for each in found
+        for counted in [f"{each['check']} × {each['count']:,}"]
+    ]

@@ -29,7 +29,7 @@ from baro.models.forward import sequence_log_probs
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives import preference as loss
 from baro.recipes import stage
-from baro.recipes.settings import Method, ModelPath
+from baro.recipes.settings import DataPath, Method, ModelPath
 
 
 class Config(Method):
@@ -39,7 +39,7 @@ class Config(Method):
     """The SFT model: the policy starts as it."""
     ref_model: ModelPath | None = None
     """The reference; default: model_name_or_path."""
-    dataset: list[ExistingPath]
+    dataset: list[DataPath]
     """Preferences: prompt, chosen, rejected."""
     eval_dataset: list[ExistingPath] = []
     """Held-out preferences."""
@@ -152,7 +152,7 @@ def main(config: Config, display=None) -> dict:
                 anchors = reference_log_probs(config.ref_model or config.model_name_or_path, both, cache, config)
             return [(*pair, anchor) for pair, anchor in zip(found, anchors.view(-1, 2), strict=True)]
 
-        rows = rendered(stage.read(read_preferences, config, run))
+        rows = rendered(stage.read(read_preferences, config, run, tokenizer))
         held_out = rendered(read_preferences(config.eval_dataset).rows[:500]) if config.eval_dataset else []
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
         build = stage.paired(config, lambda chunk: {"reference": torch.cat([row[2] for row in chunk])})

@@ -34,7 +34,7 @@ from baro.recipes.experience import Experience, Rollouts
 from baro.recipes.mixture import TextMix
 from baro.recipes.rollout import Actor, Models
 from baro.recipes.scoring import scorer
-from baro.recipes.settings import ModelPath, Rewarded
+from baro.recipes.settings import DataPath, ModelPath, Rewarded
 
 
 class Config(Rewarded):
@@ -46,7 +46,7 @@ class Config(Rewarded):
     """The reference of the KL penalty; default: model_name_or_path."""
     value_model_name_or_path: ModelPath | None = None
     """Where the value model starts; default: the reward model, without one the SFT model with a zero head."""
-    dataset: list[ExistingPath]
+    dataset: list[DataPath]
     """Prompts."""
     learning_rate: float = 3e-6
     value_learning_rate: float | None = None
@@ -161,7 +161,7 @@ def main(config: Config, display=None) -> dict:
     """Train the policy; returns the stage's metrics."""
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
-        prompts = stage.read(read_prompts, config, run)
+        prompts = stage.read(read_prompts, config, run, tokenizer)
         dtype, device = config.dtype, config.device
         policy = language_model(config.model_name_or_path, dtype=dtype, device=device)
         start = config.value_model_name_or_path or config.reward_model_name_or_path

@@ -22,7 +22,7 @@ from baro.models.forward import token_log_probs
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives.lm import next_token
 from baro.recipes import stage
-from baro.recipes.settings import Method, ModelPath
+from baro.recipes.settings import DataPath, Method, ModelPath
 
 
 class Config(Method):
@@ -36,7 +36,7 @@ class Config(Method):
     """From scratch: bpe, characters, or the path or hub name of a tokenizer."""
     vocab_size: int = 2048
     """Tokens of a tokenizer trained here."""
-    dataset: list[ExistingPath]
+    dataset: list[DataPath]
     """Text files."""
     eval_dataset: list[ExistingPath] = []
     """Held-out text."""
@@ -94,7 +94,7 @@ def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
     with stage.opened(config, display) as run:
         texts = stage.read(read_texts, config, run)
-        held_out = read_texts(config.eval_dataset).rows if config.eval_dataset else []
+        held_out = stage.held_out(read_texts, config)
         model, tokenizer, rate = begin(config, texts)
         blocks = documents_to_blocks(render_texts(tokenizer, texts), config.max_length)
         stage.check(blocks, config)

@@ -19,14 +19,13 @@ from baro.data.packing import micro_batches
 from baro.data.read import read_prompts
 from baro.data.stream import Stream
 from baro.engine import dist, files
-from baro.engine.config import ExistingPath
 from baro.evals.answers import Answered, answers, as_sequence
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives.select import best_of, best_of_k, kl_bound, random_of
 from baro.recipes import stage
 from baro.recipes.pretrain import step
 from baro.recipes.scoring import scorer
-from baro.recipes.settings import ModelPath, Rewarded
+from baro.recipes.settings import DataPath, ModelPath, Rewarded
 
 
 class Config(Rewarded):
@@ -34,7 +33,7 @@ class Config(Rewarded):
 
     model_name_or_path: ModelPath
     """The SFT model."""
-    dataset: list[ExistingPath]
+    dataset: list[DataPath]
     """Prompts."""
     num_generations: int = Field(default=8, ge=1)
     """k: answers sampled per prompt."""
@@ -153,7 +152,7 @@ def main(config: Config, display=None) -> dict:
     """Sample, select and fine-tune; returns the stage's result."""
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
-        prompts = stage.read(read_prompts, config, run)
+        prompts = stage.read(read_prompts, config, run, tokenizer)
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
         score = scorer(config, tokenizer)
 

@@ -20,7 +20,7 @@ from baro.models.heads import normalise
 from baro.models.load import load_tokenizer, reward_model
 from baro.objectives.preference import bradley_terry, centering
 from baro.recipes import stage
-from baro.recipes.settings import Method, ModelPath
+from baro.recipes.settings import DataPath, Method, ModelPath
 from baro.rewards.model import model_scores
 
 
@@ -29,7 +29,7 @@ class Config(Method):
 
     model_name_or_path: ModelPath
     """The model to start from: pre-trained or SFT."""
-    dataset: list[ExistingPath]
+    dataset: list[DataPath]
     """Preferences: prompt, chosen, rejected, optional margin."""
     eval_dataset: list[ExistingPath] = []
     """Held-out preferences, split from the training ones by prompt."""
@@ -78,7 +78,7 @@ def main(config: Config, display=None) -> dict:
             found = render_pairs(tokenizer, rows, config.max_length)
             return stage.usable([(*pair, m) for pair, m in zip(found, margins, strict=True)], config, run)
 
-        rows = rendered(stage.read(read_preferences, config, run))
+        rows = rendered(stage.read(read_preferences, config, run, tokenizer))
         held_out = rendered(read_preferences(config.eval_dataset).rows) if config.eval_dataset else []
         model = reward_model(config.model_name_or_path, dtype=config.dtype, device=config.device, seed=config.seed)
 

@@ -16,7 +16,10 @@ from pydantic import (
 )
 
 from baro.core.errors import BaroError
+from baro.data import hub
+from baro.data.dialects import Format
 from baro.engine.config import Training
+from baro.engine.fields import existing
 from baro.models.load import check
 from baro.rewards.functions import FunctionName
 
@@ -35,6 +38,14 @@ ModelPath = Annotated[str, AfterValidator(_there)]
 """A model folder that is there when the settings are read (or whose folder is pending), or a name on the hub."""
 
 
+def _data_there(path: Path, info: ValidationInfo) -> Path:
+    return path if hub.is_name(str(path)) else existing(path, info)
+
+
+DataPath = Annotated[Path, AfterValidator(_data_there)]
+"""A file, folder or glob pattern that is there when the settings are read, or the name of a data set on the hub."""
+
+
 class Method(Training):
     """A training method fed by data files."""
 
@@ -42,8 +53,23 @@ class Method(Training):
     """A row that cannot be used stops the run (error), or is counted and written to skipped_rows.jsonl (skip)."""
     max_samples: int | None = Field(default=None, ge=1)
     """Use the first rows of the data only; none uses all."""
+    format: Format | None = None
+    """Read every row as this format; none detects it."""
+    columns: dict[str, str] = {}
+    """Our name of a column and the file's, for example {instruction: Q, output: A}."""
+    dataset_weights: list[Annotated[float, Field(ge=0)]] | None = None
+    """Passes over each entry of dataset per epoch: 2 gives its rows twice, 0.5 a random half of them; none: 1 each."""
+    check_data: bool = True
+    """Look the data over before the first step; errors stop the run, warnings are said."""
     adam_tf_epsilon: bool = False
     """True: TensorFlow's placing of Adam's epsilon, as the first RLHF papers trained with (Huang et al. 2023)."""
+
+    @model_validator(mode="after")
+    def _has_a_weight_for_each(self) -> Self:
+        weights, named = self.dataset_weights, getattr(self, "dataset", [])
+        if weights is not None and (len(weights) != len(named) or not sum(weights)):
+            raise ValueError(f"dataset_weights has {len(weights)} numbers for {len(named)} entries of dataset")
+        return self
 
     @field_validator("*")
     @classmethod

@@ -15,7 +15,7 @@ from baro.evals.tasks import score_tasks
 from baro.models.load import language_model, load_tokenizer
 from baro.recipes import stage
 from baro.recipes.pretrain import step
-from baro.recipes.settings import Method, ModelPath
+from baro.recipes.settings import DataPath, Method, ModelPath
 
 
 class Config(Method):
@@ -23,7 +23,7 @@ class Config(Method):
 
     model_name_or_path: ModelPath
     """The pre-trained model."""
-    dataset: list[ExistingPath]
+    dataset: list[DataPath]
     """Instruction data: alpaca, prompt/completion, messages or ShareGPT."""
     eval_dataset: list[ExistingPath] = []
     """Held-out instruction data: loss, and exact match of the greedy answers."""
@@ -42,7 +42,7 @@ def exact(model, tokenizer, config: Config) -> dict[str, float]:
     """Exact match and format of greedy answers to the held-out rows."""
     if not config.eval_dataset:
         return {}
-    prompts = read_tasks(config.eval_dataset, max_samples=config.eval_samples).rows
+    prompts = stage.held_out(read_tasks, config, max_samples=config.eval_samples)
     found = score_tasks(model.eval(), tokenizer, prompts, max_new_tokens=config.max_completion_length)
     return {"exact_match": found.exact_match, "format": found.format}
 
@@ -56,7 +56,7 @@ def main(config: Config, display=None) -> dict:
         def sequences(rows: list) -> list:
             return render_all(tokenizer, rows, learn=learn, max_length=config.max_length)
 
-        dialogues = stage.read(read_dialogues, config, run)
+        dialogues = stage.read(read_dialogues, config, run, tokenizer)
         if not all(row.plain for row in dialogues):
             adopt_template(tokenizer)  # a tokenizer without a chat template is saved with the one that is learnt here
         rows = sequences(dialogues)

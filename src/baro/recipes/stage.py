@@ -21,6 +21,8 @@ from baro.engine.fit import fit
 from baro.engine.run import Run
 from baro.models.load import save
 from baro.recipes.card import card
+from baro.recipes.reading import held_out as held_out
+from baro.recipes.reading import read as read
 
 
 @contextmanager
@@ -36,17 +38,6 @@ def opened(config, display=None) -> Iterator[Run]:
     resume, report_to = config.resume_from_checkpoint, config.report_to
     with Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
         yield run
-
-
-def read(reader, config, run: Run) -> list:
-    """The rows of config.dataset by one of the readers of `baro.data.read`; the user is told what they were taken for.
-
-    Rows that cannot be used stop the run, or are left out and written to skipped_rows.jsonl (on_bad_row).
-    """
-    skipped = Path(config.output_dir) / "skipped_rows.jsonl" if dist.main_rank() else None
-    found = reader(config.dataset, on_bad_row=config.on_bad_row, skipped_to=skipped, max_samples=config.max_samples)
-    run.say(f"read {found.description}")
-    return found.rows
 
 
 def micro_size(config, rows: int | None = None) -> int:

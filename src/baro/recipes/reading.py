@@ -1,0 +1,95 @@
+"""The data of a stage: read, mixed by weights, and looked over by the doctor before anything expensive starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from baro.core.errors import DataError
+from baro.data.dialects import Noun
+from baro.data.doctor import tell
+from baro.data.doctor.examine import examine
+from baro.data.doctor.registry import Setting
+from baro.data.find import find
+from baro.data.read import Dataset, read_dialogues, read_preferences, read_prompts, read_texts
+from baro.data.weights import mixed
+from baro.engine import dist
+
+NOUNS: dict[Callable[..., Dataset], Noun] = {
+    read_texts: "texts",
+    read_dialogues: "conversations",
+    read_preferences: "preferences",
+    read_prompts: "prompts",
+}
+ROWS, RENDERED = 20_000, 1_000  # looked at before a run, in each file: a second or two
+
+
+def read(reader: Callable[..., Dataset], config, run, tokenizer: Any = None) -> list:
+    """The rows of config.dataset by one of the readers of `baro.data.read`; the user is told what they were taken for.
+
+    Rows that cannot be used stop the run, or are left out and written to skipped_rows.jsonl (on_bad_row). The doctor
+    looks at the data first (check_data): its errors stop the run, its warnings are said and kept in data_check.json.
+
+    Args:
+        tokenizer: the model's, with which the doctor renders rows; None to leave that out.
+    """
+    skipped = Path(config.output_dir) / "skipped_rows.jsonl" if dist.main_rank() else None
+    options = {"columns": config.columns or None, "format": config.format, "max_samples": config.max_samples}
+    weights = config.dataset_weights or [1.0] * len(config.dataset)
+    if config.dataset_weights is None or all(weight == 1 for weight in weights):
+        found = reader(config.dataset, on_bad_row=config.on_bad_row, skipped_to=skipped, **options)
+        rows, said = found.rows, [found.description]
+    else:
+        parts = [reader(path, on_bad_row=config.on_bad_row, skipped_to=skipped, **options) for path in config.dataset]
+        order = mixed([len(part.rows) for part in parts], weights, seed=config.seed)
+        rows = [parts[part].rows[row] for part, row in order]
+        said = [f"{part.description} × {weight:g}" for part, weight in zip(parts, weights, strict=True)]
+    for words in said:
+        run.say(f"read as {words}")
+    if config.check_data:
+        look_over(config, run, NOUNS[reader], tokenizer)
+    return rows
+
+
+def held_out(reader: Callable[..., Dataset], config, **options: Any) -> list:
+    """The rows of config.eval_dataset; none if there is none."""
+    if not config.eval_dataset:
+        return []
+    return reader(config.eval_dataset, columns=config.columns or None, format=config.format, **options).rows
+
+
+def look_over(config, run, noun: Noun, tokenizer: Any) -> None:
+    """The doctor's checks of config.dataset, bounded in time by the rows they look at.
+
+    Raises:
+        DataError: the data has faults that a run should not start with.
+    """
+    held_out = config.eval_dataset if "eval_dataset" in type(config).model_fields else []
+    report = examine(
+        config.dataset,
+        Setting(
+            tokenizer=tokenizer,
+            max_length=config.max_length,
+            held_out=tuple(find(held_out, text=True)) if held_out else (),
+            tokenised=RENDERED,
+            compared=ROWS,
+            columns=config.columns or None,
+        ),
+        noun=noun,
+        columns=config.columns or None,
+        format=config.format,
+        lenient=config.on_bad_row == "skip",
+        max_rows=min(ROWS, config.max_samples or ROWS),
+    )
+    if dist.main_rank():
+        tell.write_json(report, Path(config.output_dir) / "data_check.json")
+    run.say(f"data: {tell.verdict(report)}")
+    if report.errors:
+        first = report.errors[0]
+        raise DataError(
+            f"{tell.verdict(report)}. The first: {first.check} (row {first.rows[0] if first.rows else 0}, counted from "
+            f"0), {first.example}.",
+            where=first.where,
+            hint="All of it: baro data check FILE. Mend the data, or train all the same with check_data=false.",
+        )
