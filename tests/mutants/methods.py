@@ -117,8 +117,8 @@ MUTANTS = [
         name="the penalty for a missing end is added to the score",
         incident="T21 trl#2708; TRL's PPO against Ziegler et al. 2019",
         file="recipes/rollout.py",
-        old="score if row.answer.ended or penalty is None else -penalty",
-        new="score if row.answer.ended or penalty is None else score - penalty",
+        old="value if row.answer.ended or penalty is None else -penalty",
+        new="value if row.answer.ended or penalty is None else value - penalty",
         test="recipes/test_incidents.py::test_an_answer_without_end_scores_the_penalty_and_nothing_else",
     ),
     Mutant(

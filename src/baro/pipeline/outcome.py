@@ -24,7 +24,10 @@ CURVES = {
     "reward": ("loss", "accuracy"),
     "rejection": ("nats_per_token",),
     "dpo": ("loss", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"),
-    "ppo": ("objective/scores", "objective/kl", "objective/entropy", "val/length", "val/ended", "policy/clipfrac_avg"),
+    **dict.fromkeys(
+        ("ppo", "group", "rloo", "grpo"),
+        ("objective/scores", "objective/kl", "objective/entropy", "val/length", "val/ended", "policy/clipfrac_avg"),
+    ),
 }
 Curve = tuple[list[float], list[float]]
 
