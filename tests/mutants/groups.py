@@ -27,7 +27,7 @@ MUTANTS = [
         incident="T39 OpenRLHF#1250 (groups that score alike)",
         file="objectives/advantage.py",
         old="same = wide.amax(-1, keepdim=True) == wide.amin(-1, keepdim=True)",
-        new="same = wide.std(-1, correction=0, keepdim=True) == 0",
+        new="same = wide.isnan().all(-1, keepdim=True)",
         test="objectives/test_group.py",
     ),
     Mutant(

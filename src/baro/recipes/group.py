@@ -29,7 +29,7 @@ from baro.objectives.policy import approx_kl, clipped_fraction, clipped_policy, 
 from baro.recipes import stage
 from baro.recipes.experience import Experience, Rollouts, sums, weigh
 from baro.recipes.rollout import Actor, Models, figures
-from baro.recipes.scoring import scorer
+from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import ModelPath, Rewarded
 
 
@@ -181,7 +181,8 @@ def main(config: Config, display=None) -> dict:
         reference.requires_grad_(False)
         models, k = Models(policy.eval(), None, reference.eval()), config.num_generations
         micro, score = stage.micro_size(config, config.rollout_batch_size), scorer(config, tokenizer)
-        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, samples=k))
+        actor = Actor(config, models, tokenizer, prompts, score, micro=micro, samples=k, world=environment(config))
+        memory = Memory(config, actor)
         per = PER.get(config.loss_type, "answer")
         updates = Rollouts(
             memory,

@@ -26,13 +26,13 @@ from baro.engine.config import ExistingPath
 from baro.models.forward import token_log_probs, values
 from baro.models.load import language_model, load_tokenizer, value_model
 from baro.objectives import kl
-from baro.objectives.advantage import gae, place_score, whiten
+from baro.objectives.advantage import gae, whiten
 from baro.objectives.policy import approx_kl, clipped_fraction, clipped_policy, clipped_value
 from baro.recipes import stage
 from baro.recipes.experience import Experience, Rollouts
 from baro.recipes.mixture import TextMix
 from baro.recipes.rollout import Actor, Models, figures
-from baro.recipes.scoring import scorer
+from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import ModelPath, Rewarded
 
 
@@ -98,22 +98,22 @@ class Memory:
         config = self.config
         # 1. Act: one answer to each prompt of this rollout, and its score.
         episodes = self.actor.act(rollout)
-        scores = torch.tensor([episode.score for episode in episodes])
         # 2. Remember: log-probabilities and values of the policy as it is now, and the reference's.
         sequences = [episode.sequence for episode in episodes]
         old, entropy, reference, value = self.actor.recall(sequences)
         counts = [sequence.count for sequence in sequences]
         acts = pad_sequence([torch.ones(n, dtype=torch.bool) for n in counts], batch_first=True)
         log_probs, anchors, baseline = (pad_sequence(x.split(counts), True) for x in (old, reference, value))
-        # 3. Pay for drift: the KL penalty at every token, the score at the last.
+        # 3. Pay for drift: the KL penalty at every token, what an answer earned at its last.
         paid = torch.where(acts, kl.penalty(log_probs, anchors, coefficient=self.kl_coef), 0.0)
-        rewards = place_score(paid, acts, scores)
+        earned = pad_sequence([episode.earned() for episode in episodes], True)
+        rewards = paid + earned
         rewards = whiten(rewards, acts, keep_mean=True) if config.whiten_rewards else rewards
         # 4. Credit: generalised advantage estimation.
         advantages, returns = gae(rewards, baseline, acts, gamma=config.gamma, lam=config.lam)
         credit = whiten(advantages, acts) if config.whiten_advantages else advantages
         drift = masked_sum(log_probs - anchors, acts, 1)
-        self.figures = figures(episodes, scores + paid.sum(1), drift, entropy) | {
+        self.figures = figures(episodes, (paid + earned).sum(1), drift, entropy) | {
             "objective/kl_coef": self.kl_coef,
             "val/explained_variance": _explained(value, returns[acts]),
         }
@@ -165,7 +165,8 @@ def main(config: Config, display=None) -> dict:
         reference.requires_grad_(False)
         models = Models(policy.eval(), value.eval(), reference.eval())
         micro = stage.micro_size(config, config.rollout_batch_size)
-        memory = Memory(config, Actor(config, models, tokenizer, prompts, scorer(config, tokenizer), micro=micro))
+        score, world = scorer(config, tokenizer), environment(config)
+        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, world=world))
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),

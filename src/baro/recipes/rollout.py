@@ -12,10 +12,10 @@ import torch
 from baro.core.types import Sequence
 from baro.data.packing import micro_batches
 from baro.data.records import Prompt
-from baro.engine import dist
-from baro.evals.answers import Answered, answers
 from baro.models.forward import log_probs_and_entropy, token_log_probs, values
+from baro.recipes.episodes import Episode, play
 from baro.recipes.scoring import Scores
+from baro.rewards.environment import Environment
 
 
 @dataclass(frozen=True)
@@ -27,40 +27,6 @@ class Models:
     reference: Any
 
 
-@dataclass(frozen=True)
-class Episode:
-    """What one prompt led to.
-
-    Attributes:
-        turns: the policy's answers in order; the prompt of each holds all that was said before it.
-        rewards: what each of them earned, reward units.
-    """
-
-    turns: tuple[Answered, ...]
-    rewards: tuple[float, ...]
-
-    @property
-    def score(self) -> float:
-        """What the whole episode earned."""
-        return sum(self.rewards)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the last answer ended by itself."""
-        return self.turns[-1].answer.ended
-
-    @property
-    def sequence(self) -> Sequence:
-        """All that was said; the policy's own tokens are the learnt ones."""
-        last = self.turns[-1]
-        tokens = last.prompt_tokens + last.answer.tokens
-        learn = [False] * len(tokens)
-        for turn in self.turns:
-            start, length = len(turn.prompt_tokens), len(turn.answer.tokens)
-            learn[start : start + length] = [True] * length
-        return Sequence(tokens, learn, last.prompt.where)
-
-
 class Actor:
     """The policy in its environment of prompts: `samples` episodes a prompt."""
 
@@ -70,13 +36,14 @@ class Actor:
         models: Models,
         tokenizer,
         prompts: Items[Prompt],
-        score: Scores,
+        score: Scores | None,
         *,
         micro: int,
         samples: int = 1,
+        world: Environment | None = None,
     ) -> None:
         self.config, self.models, self.tokenizer = config, models, tokenizer
-        self.prompts, self.score, self.micro, self.samples = prompts, score, micro, samples
+        self.prompts, self.score, self.micro, self.samples, self.world = prompts, score, micro, samples, world
 
     def rows(self, rollout: int) -> list[int]:
         """The prompts of one rollout: consecutive parts of permutations that depend on (seed, pass) alone."""
@@ -88,12 +55,18 @@ class Actor:
     @torch.no_grad()
     def act(self, rollout: int) -> list[Episode]:
         """The episodes of one rollout, those of a prompt together. Every rank samples its part; every rank gets all."""
-        rows = self.rows(rollout)
-        first, last = dist.part(len(rows))
-        prompts, start = [self.prompts[row] for row in rows[first:last]], rollout * len(rows) + first
-        config, models = self.config, self.models
-        played = play(config, models.policy, self.tokenizer, prompts, self.score, samples=self.samples, first_row=start)
-        return [episode for part in dist.share(played) for group in part for episode in group]
+        prompts = [self.prompts[row] for row in self.rows(rollout)]
+        found = play(
+            self.config,
+            self.models.policy,
+            self.tokenizer,
+            prompts,
+            self.score,
+            world=self.world,
+            samples=self.samples,
+            first_row=rollout * len(prompts),
+        )
+        return [episode for group in found for episode in group]
 
     def groups(self, first: int, *, wanted: int, again: int) -> tuple[list[list[Episode]], float, int]:
         """`wanted` groups of `samples` episodes, one of each prompt.
@@ -148,34 +121,3 @@ def figures(
         "val/ended": sum(episode.ended for episode in episodes) / len(episodes),
         "val/length": sum(episode.sequence.count for episode in episodes) / len(episodes),
     }
-
-
-@torch.no_grad()
-def play(
-    config, model, tokenizer, prompts: Items[Prompt], score: Scores, *, samples: int = 1, first_row: int = 0
-) -> list[list[Episode]]:
-    """`samples` episodes from every prompt.
-
-    An answer without end token earns -`missing_eos_penalty`, whatever it says.
-
-    Args:
-        config: temperature, max_completion_length, missing_eos_penalty, seed.
-        first_row: an episode depends on (seed, first_row + its prompt's place, its number) and the model alone.
-    """
-    drawn = answers(
-        model,
-        tokenizer,
-        prompts,
-        temperature=config.temperature,
-        max_new_tokens=config.max_completion_length,
-        samples=samples,
-        seed=config.seed,
-        first_row=first_row,
-    )
-    flat = [answer for row in drawn for answer in row]
-    penalty = config.missing_eos_penalty
-    found = [
-        Episode((row,), (value if row.answer.ended or penalty is None else -penalty,))
-        for row, value in zip(flat, score(flat), strict=True)
-    ]
-    return [found[start : start + samples] for start in range(0, len(found), samples)]
