@@ -1,6 +1,6 @@
 """Python programs run against tests, each in a process that can do nothing but compute; see `jail` and `walls`.
 
-A row says what must hold: `tests`, or MBPP's `test_list` (and `test_setup_code`), or HumanEval's `test` of `entry_point`.
+A row says what must hold: `tests`, MBPP's `test_list` (and `test_setup_code`), or HumanEval's `test` of `entry_point`.
 """
 
 from __future__ import annotations
