@@ -166,7 +166,7 @@ MUTANTS = [
         incident="T23 trl#1185, #2450",
         file="recipes/episodes.py",
         old="learn = [False] * len(tokens)",
-        new="learn = [False] * len(self.turns[0].prompt_tokens) + [True] * (len(tokens) - len(self.turns[0].prompt_tokens))",
+        new="learn = [place >= len(self.turns[0].prompt_tokens) for place in range(len(tokens))]",
         test="recipes/test_episodes.py::test_only_the_policys_own_tokens_are_learnt_and_they_are_the_sampled_ones",
     ),
     Mutant(
