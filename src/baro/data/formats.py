@@ -104,9 +104,14 @@ def preference_of(row: Columns, where: str, plain: bool | None) -> tuple[Prefere
     return _preference(row, prompt, chosen, rejected, loose, where), kind
 
 
-def judgement_of(row: Columns, where: str, plain: bool | None) -> tuple[Judgement, str]:
-    """One answer judged good or bad, and the format in words."""
+def judgement_of(row: Columns, where: str, plain: bool | None) -> tuple[Judgement | Preference, str]:
+    """One answer judged good or bad, or a pair, which is two of them; and the format in words."""
     label = row.get("label")
+    if label is None and row.get("chosen") is not None:
+        pair, kind = preference_of(row, where, plain)
+        return pair, f"{kind}, each pair as two answers"
+    if label is None:
+        raise _unknown(row, where, "`label` (true or false), or a pair", 'Give each answer its label: {"label": true}.')
     known = {"true": True, "false": False, "1": True, "0": False}
     if str(label).strip().lower() not in known:
         found = kind_of(label) if not isinstance(label, str | int) else repr(label)
@@ -118,6 +123,14 @@ def judgement_of(row: Columns, where: str, plain: bool | None) -> tuple[Judgemen
     prompt, completion = dialogue.messages[:first], dialogue.messages[first:]
     good = known[str(label).strip().lower()]
     return Judgement(prompt, completion, good, dialogue.plain, where), f"{kind}, label"
+
+
+def judgements(row: Judgement | Preference) -> list[Judgement]:
+    """The judged answers of a row: of a pair both, the chosen one good; an answer without a word is none."""
+    if isinstance(row, Judgement):
+        return [row]
+    both = ((row.chosen, True), (row.rejected, False))
+    return [Judgement(row.prompt, turns, good, row.plain, row.where) for turns, good in both if turns[-1].content]
 
 
 def prompt_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str]:

@@ -25,7 +25,12 @@ CURVES = {
     "reward": ("loss", "accuracy"),
     "rejection": ("nats_per_token",),
     "dpo": ("loss", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"),
-    "ppo": ("objective/scores", "objective/kl", "objective/entropy", "val/length", "val/ended", "policy/clipfrac_avg"),
+    "kto": ("loss", "kl", "rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected"),
+    "online_dpo": ("objective/scores", "objective/kl", "rewards/accuracies", "rewards/margins", "val/length"),
+    **dict.fromkeys(
+        ("ppo", "group", "rloo", "grpo"),
+        ("objective/scores", "objective/kl", "objective/entropy", "val/length", "val/ended", "policy/clipfrac_avg"),
+    ),
 }
 Curve = tuple[list[float], list[float]]
 

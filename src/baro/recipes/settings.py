@@ -21,6 +21,7 @@ from baro.data.dialects import Format
 from baro.engine.config import Training
 from baro.engine.fields import existing
 from baro.models.load import check
+from baro.rewards.environment import EnvironmentName, load_environment
 from baro.rewards.functions import FunctionName
 
 
@@ -94,14 +95,22 @@ class Rewarded(Method):
     """Python rewards, module:function or file.py:function, in TRL's form."""
     reward_weights: list[float] | None = None
     """Weights of the rewards, the model first; default 1 each."""
+    environment: EnvironmentName | None = None
+    """What answers and pays: arithmetic, gsm8k, svamp, guess, programs, or module:Class or file.py:Class."""
+    environment_args: dict[str, Any] = {}
+    """Keyword arguments of the environment."""
+    reward_timeout: float = Field(default=600.0, gt=0)
+    """Seconds that reward functions or the environment may take for one batch of answers."""
     missing_eos_penalty: float | None = None
     """An answer without end token scores minus this, whatever it says."""
 
     @model_validator(mode="after")
     def _has_something_to_score_with(self) -> Self:
         rewards = len(self.reward_funcs) + (self.reward_model_name_or_path is not None)
-        if not rewards:
-            raise ValueError("nothing to score with: give reward_model_name_or_path or reward_funcs")
+        if not rewards and self.environment is None:
+            raise ValueError("nothing to score with: give reward_model_name_or_path, reward_funcs or environment")
+        if self.environment is not None:
+            load_environment(self.environment, self.environment_args)
         if self.reward_weights is not None and len(self.reward_weights) != rewards:
             raise ValueError(f"reward_weights has {len(self.reward_weights)} numbers for {rewards} rewards")
         return self
