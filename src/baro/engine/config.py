@@ -91,6 +91,10 @@ class Training(Settings):
     """auto, cpu, cuda, cuda:1, mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "float64"] = "auto"
     """Number format of the weights; auto is float32 where the processor has no bfloat16 units."""
+    gradient_checkpointing: bool = False
+    """True: keep each layer's input only and run it again in the backward pass: less memory, a third more time."""
+    optim: Literal["adamw_torch", "adamw_8bit"] = "adamw_torch"
+    """adamw_8bit: AdamW's two means in 8 bits a number (needs bitsandbytes: pip install 'baro[8bit]')."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; none leaves the choice to torch."""
     report_to: list[Literal["tensorboard", "wandb"]] = Field(default_factory=list)

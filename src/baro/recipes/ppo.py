@@ -162,11 +162,10 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = stage.read(read_prompts, config, run)
-        dtype, device = config.dtype, config.device
-        policy = language_model(config.model_name_or_path, dtype=dtype, device=device)
+        policy = language_model(config.model_name_or_path, **config.trained)
         start = config.value_model_name_or_path or config.reward_model_name_or_path
-        value = value_model(start or config.model_name_or_path, zero=start is None, dtype=dtype, device=device)
-        reference = language_model(config.ref_model or config.model_name_or_path, dtype=dtype, device=device)
+        value = value_model(start or config.model_name_or_path, zero=start is None, **config.trained)
+        reference = language_model(config.ref_model or config.model_name_or_path, **config.frozen)
         reference.requires_grad_(False)
         models = Models(policy.eval(), value.eval(), reference.eval())
         micro = stage.micro_size(config, config.rollout_batch_size)
