@@ -10,6 +10,7 @@ import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -106,6 +107,13 @@ class Training(Settings):
         if value is None or value == "none":
             return []
         return [name for name in value if name != "none"] if isinstance(value, list) else value
+
+    @field_validator("optim")
+    @classmethod
+    def _is_installed(cls, value: str) -> str:
+        if value == "adamw_8bit" and find_spec("bitsandbytes") is None:
+            raise ValueError("adamw_8bit needs bitsandbytes: pip install 'baro[8bit]'")
+        return value
 
     @property
     def sequences_per_update(self) -> int:

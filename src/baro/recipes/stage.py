@@ -142,6 +142,7 @@ def train(config, run: Run, step, stream, modules: dict, *, rates=None, extra=No
             epsilon=config.adam_epsilon,
             weight_decay=config.weight_decay,
             tf_epsilon=config.adam_tf_epsilon,
+            eight_bit=config.optim == "adamw_8bit",
         ),
         schedule=lambda taken: optim.schedule(config.lr_scheduler_type, taken, **shape),
         max_grad_norm=config.max_grad_norm,
