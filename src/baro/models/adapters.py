@@ -13,6 +13,7 @@ import copy
 import difflib
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
@@ -151,10 +152,8 @@ def attach(model, path: str | Path, lora: Lora, *, origin: str) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lora.seed)
         _tuner(model, config)
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad and parameter.dtype in (torch.bfloat16, torch.float16):
-            parameter.data = parameter.data.float()  # small steps on small numbers need more than three digits
-        parameter.requires_grad_(parameter.requires_grad and lora.trained and "original_module" not in name)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.requires_grad and lora.trained)
     if start is not None:
         _fill(model, start)
     model.eval()  # as transformers hands a model over
@@ -165,9 +164,6 @@ def merge(model, path: str | Path):
     """The base `model`, which must share its weights with no other, with the adapter of `path` folded into them."""
     config = _config(model, Lora(), Path(path).expanduser(), "")
     tuner = _tuner(model, config)
-    for name, parameter in model.named_parameters():
-        if ".lora_" in name:
-            parameter.data = parameter.data.float()
     _fill(model, Path(path).expanduser())
     return tuner.merge_and_unload().requires_grad_(True)
 
@@ -206,20 +202,30 @@ def save(model, folder: Path) -> None:
     (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
 
-def _tuner(model, config):
-    """Wrap the layers that the configuration names; peft's object for them."""
-    from peft import LoraModel
+def _peft():
+    """peft, without what its import of bitsandbytes has to say about kernels that nothing here uses."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    import peft
 
-    tuner = LoraModel(model, {NAME: config}, NAME)
+    return peft
+
+
+def _tuner(model, config):
+    """Wrap the layers that the configuration names; peft's object for them.
+
+    What is added is float32 at least: small steps on small numbers need more than bfloat16's three digits.
+    """
+    tuner = _peft().LoraModel(model, {NAME: config}, NAME)
     tuner.set_adapter(NAME)
+    for name, parameter in model.named_parameters():
+        if ".lora_" in name:
+            parameter.data = parameter.data.to(torch.promote_types(parameter.dtype, torch.float32))
     return tuner
 
 
 def _state(model) -> dict[str, Tensor]:
     """The adapter's tensors (not copies) by the names peft saves them under, without its prefix."""
-    from peft import get_peft_model_state_dict
-
-    return get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
+    return _peft().get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
 
 
 def _weights(folder: Path) -> Path:
@@ -260,12 +266,10 @@ def _fill(model, folder: Path) -> None:
 
 def _config(model, lora: Lora, start: Path | None, origin: str):
     """peft's configuration of a fresh adapter, or of the one in `start`."""
-    from peft import LoraConfig
-
     head = isinstance(getattr(model, HEAD, None), nn.Module)
     if start is None:
         targets = target_names(model, lora.targets)
-        config = LoraConfig(
+        config = _peft().LoraConfig(
             r=lora.r,
             lora_alpha=lora.alpha,
             target_modules=list(targets),
@@ -277,7 +281,7 @@ def _config(model, lora: Lora, start: Path | None, origin: str):
             raise BaroError(
                 f"found an adapter of kind {written.get('peft_type')}, expected LORA.", where=str(start / CONFIG)
             )
-        config = LoraConfig.from_pretrained(str(start))
+        config = _peft().LoraConfig.from_pretrained(str(start))
         _agree(lora, config, start)
     config.lora_dropout, config.inference_mode = lora.dropout, not lora.trained
     config.base_model_name_or_path = origin
@@ -314,9 +318,8 @@ def target_names(model, wanted: Items[str] | None) -> tuple[str, ...]:
     inner = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D) and id(m) not in ends}
     known = sorted({name.rpartition(".")[2] for name in inner})
     if wanted is None:
-        from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as DEFAULTS
-
-        wanted = DEFAULTS.get(model.config.get_text_config().model_type, [])
+        chosen = _peft().utils.constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+        wanted = chosen.get(model.config.get_text_config().model_type, [])
         wanted = [name for name in wanted if name in known] or ["all-linear"]
     if list(wanted) == ["all-linear"]:
         return tuple(known)
@@ -344,9 +347,8 @@ def preflight(path: str | Path, lora: Lora) -> None:
     """
     origin = base_of(path)
     if is_adapter(path):
-        from peft import LoraConfig
-
-        return _agree(lora, LoraConfig.from_pretrained(str(Path(path).expanduser())), Path(path))
+        config = _peft().LoraConfig.from_pretrained(str(Path(path).expanduser()))
+        return _agree(lora, config, Path(path))
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
