@@ -290,6 +290,8 @@ def test_an_adapter_is_continued_and_its_start_is_the_reference(base, tokenizer,
     policy = load.language_model(tmp_path / "first", **LIKE, lora=Lora())
     reference = load.language_model(tmp_path / "first", **LIKE, lora=FROZEN)
     start = forward.token_log_probs(first, row)
+    assert trained(policy)
+    assert not trained(reference)
     assert torch.equal(forward.token_log_probs(policy, row), start)
     learn(policy, lambda: forward.token_log_probs(policy, row).sum())
     assert torch.equal(forward.token_log_probs(reference, row), start)
