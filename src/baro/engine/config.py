@@ -91,7 +91,7 @@ class Training(Settings):
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "float64"] = "auto"
-    """Number format of the weights; auto is float32 where the processor has no bfloat16 units."""
+    """Number format of the weights; auto is float32 on a CPU, bfloat16 on a GPU that computes in it."""
     gradient_checkpointing: bool = False
     """True: keep each layer's input only and run it again in the backward pass: less memory, a third more time."""
     optim: Literal["adamw_torch", "adamw_8bit"] = "adamw_torch"
