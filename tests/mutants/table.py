@@ -5,10 +5,17 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 
 from __future__ import annotations
 
+import adapters
 import groups
 import methods
 import pure
 import rooms
 from mutant import Mutant
 
-MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS, *groups.MUTANTS]
+MUTANTS: list[Mutant] = [
+    *pure.MUTANTS,
+    *rooms.MUTANTS,
+    *methods.MUTANTS,
+    *groups.MUTANTS,
+    *adapters.MUTANTS,
+]

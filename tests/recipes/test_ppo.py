@@ -77,7 +77,7 @@ def test_the_first_gradient_is_reinforce(before, model, plain, plain_log_probs, 
         (ppo.step(run.config, run.models, run.memory, batch).total / count).backward()
     experience, theirs = run.memory, plain(model)
     total = torch.zeros((), dtype=torch.float64)
-    for batch in update:
+    for batch in (batch for batch in update if "advantages" in batch.extra):
         tokens, learn = batch.tokens.split(batch.lengths), batch.learn.split(batch.lengths)
         rows = [Sequence(t.tolist(), flags.tolist()) for t, flags in zip(tokens, learn, strict=True)]
         credit = batch.extra["advantages"].split([row.count for row in rows])

@@ -1,4 +1,4 @@
-"""Commands that use a trained model: answers, scores, metrics, a talk."""
+"""Commands that use a trained model: answers, scores, metrics, a talk, an adapter folded in."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ def _inference(kind: str, function: str, words: list[str]) -> None:
     checked = reader.load(getattr(inference, kind), None, words)
     tune()
     getattr(inference, function)(checked)
+
+
+@app.command()
+def merge(adapter: str, out: str) -> None:
+    """Fold an adapter into its base: a whole model in OUT, which needs neither."""
+    from baro.models.load import merge as fold
+
+    tune()
+    fold(adapter, out)
+    typer.echo(f"saved in {out}")
 
 
 @app.command()

@@ -110,7 +110,7 @@ def _log_probs(model, batch: Batch, temperature: float, *, entropy: bool):
 
 def _apply_head(model, states: Tensor) -> Tensor:
     layer = heads.score_layer(model)
-    output = layer(states).squeeze(-1)
+    output = layer(states.to(next(layer.parameters()).dtype)).squeeze(-1)
     if output.dim() != 1:
         raise BaroError(
             f"the head gives {output.shape[-1]} numbers a sequence; a reward or value model gives one.",

@@ -115,7 +115,7 @@ class _Bench:
         self.tasks = read_tasks(config.tasks, max_samples=config.max_tasks).rows if config.tasks else []
         self.texts = read_texts(config.text).rows[: config.max_texts] if config.text else []
         self.judge = by_function(config.judge, config.judge_args) if config.judge else None
-        self.place = {"dtype": config.dtype, "device": config.device}
+        self.place: dict[str, Any] = {"dtype": config.dtype, "device": config.device}
         self.reference = language_model(self.folder(config.reference), **self.place).eval()
         self.baseline: Scored | None = None
 

@@ -188,7 +188,7 @@ def evaluate(config: Evaluate) -> None:
 
 def _answers(config: Evaluate, model, tokenizer) -> dict[str, float | None]:
     """Scores, KL and wins on the prompts."""
-    place = {"dtype": config.dtype, "device": config.device}
+    place: dict[str, Any] = {"dtype": config.dtype, "device": config.device}
     prompts = read_prompts(config.prompts, max_samples=config.max_samples).rows
     judge = by_function(config.judge, config.judge_args) if config.judge else None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 import baro
+from baro.models.adapters import base_of
 
 PURPOSE = {
     "pretrain": "Continues text. It has not been taught to follow instructions.",
@@ -33,8 +34,9 @@ def card(method: str, config, result: dict) -> str:
     settings = config.model_dump(mode="json", exclude_defaults=True)
     data = [str(file) for key in ("dataset", "eval_dataset", "ptx_dataset") for file in settings.get(key) or []]
     parent = settings.get("model_name_or_path")
+    parent = base_of(parent) if config.use_peft else parent
     head = {
-        "library_name": "transformers",
+        "library_name": "peft" if config.use_peft else "transformers",
         "pipeline_tag": "text-classification" if method == "reward" else "text-generation",
         "tags": ["baro", method],
         **({"base_model": str(parent)} if parent else {}),

@@ -26,7 +26,7 @@ from baro.engine import dist
 from baro.engine.config import ExistingPath
 from baro.evals.statistics import wins
 from baro.models.forward import sequence_log_probs
-from baro.models.load import language_model, load_tokenizer
+from baro.models.load import language_model, load_tokenizer, weight_files
 from baro.objectives import preference as loss
 from baro.recipes import stage
 from baro.recipes.settings import DataPath, Method, ModelPath
@@ -118,7 +118,7 @@ def step(model, batch: Batch, config) -> Loss:
 def reference_log_probs(path: str, sequences: list, folder: Path, config) -> Tensor:
     """(S,) float32 log-probs of the sequences under the model at `path`, from the cache where it has them."""
     digest = hashlib.sha256()
-    for file in sorted(Path(path).glob("*.safetensors")) if Path(path).is_dir() else []:
+    for file in weight_files(path):
         digest.update(file.read_bytes())
     digest.update(f"{path if not Path(path).is_dir() else ''} {config.dtype}".encode())
     for sequence in sequences:
@@ -126,7 +126,7 @@ def reference_log_probs(path: str, sequences: list, folder: Path, config) -> Ten
     kept = folder / f"reference-{digest.hexdigest()[:24]}.safetensors"
     if kept.is_file():
         return load_file(kept)["log_probs"]
-    model = language_model(path, dtype=config.dtype, device=config.device).eval()
+    model = language_model(path, **config.frozen).eval()
     batches = micro_batches(sequences, max_tokens=8192)
     found = torch.cat([sequence_log_probs(model, batch.to(model.device)).float().cpu() for batch in batches])
     if dist.main_rank():
@@ -141,6 +141,7 @@ def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
+        model = language_model(config.model_name_or_path, **config.trained)
         cache = Path(config.cache_dir or Path(config.output_dir) / "cache")
 
         def rendered(rows: list) -> list:
@@ -154,7 +155,6 @@ def main(config: Config, display=None) -> dict:
 
         rows = rendered(stage.read(read_preferences, config, run, tokenizer))
         held_out = rendered(read_preferences(config.eval_dataset).rows[:500]) if config.eval_dataset else []
-        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
         build = stage.paired(config, lambda chunk: {"reference": torch.cat([row[2] for row in chunk])})
 
         @torch.no_grad()

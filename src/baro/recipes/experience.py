@@ -14,7 +14,8 @@ from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches
 from baro.objectives.policy import token_weights
 
-PER_TOKEN = ("old_log_probs", "advantages", "returns", "values", "reference")
+FOR_POLICY, FOR_CRITIC = ("old_log_probs", "advantages"), ("returns", "values")
+PER_TOKEN = (*FOR_POLICY, *FOR_CRITIC, "reference")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,18 @@ class Experience:
         return cls(sequences, **{name: state[name] for name in PER_TOKEN if name in state})
 
 
+def apart(batches: list[Batch]) -> list[Batch]:
+    """Each micro-batch once for the policy and once, weighing nothing in the count, for the critic.
+
+    The two losses share no parameter, and so only one model's activations are in memory at a time.
+    """
+    return [
+        replace(batch, count=count, extra={name: batch.extra[name] for name in names})
+        for batch in batches
+        for names, count in ((FOR_POLICY, batch.count), (FOR_CRITIC, 0))
+    ]
+
+
 class Rollouts:
     """Updates made lazily: one rollout, then `epochs` passes over it in `minibatches` shuffled parts.
 
@@ -128,7 +141,7 @@ class Rollouts:
         epoch, part = divmod(within, self.minibatches)
         order = np.random.default_rng([self.seed, rollout, epoch]).permutation(len(self.experience.sequences))
         rows = np.array_split(order, self.minibatches)[part].tolist()
-        batches = self.extend(self.position, self.experience.batches(rows, self.max_sequences))
+        batches = self.extend(self.position, apart(self.experience.batches(rows, self.max_sequences)))
         self.position += 1
         return batches
 

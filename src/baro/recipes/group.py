@@ -174,9 +174,8 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = stage.read(read_prompts, config, run, tokenizer)
-        place = {"dtype": config.dtype, "device": config.device}
-        policy = language_model(config.model_name_or_path, **place)
-        reference = language_model(config.ref_model or config.model_name_or_path, **place)
+        policy = language_model(config.model_name_or_path, **config.trained)
+        reference = language_model(config.ref_model or config.model_name_or_path, **config.frozen)
         reference.requires_grad_(False)
         models, k = Models(policy.eval(), None, reference.eval()), config.num_generations
         micro, score = stage.micro_size(config, config.rollout_batch_size), scorer(config, tokenizer)

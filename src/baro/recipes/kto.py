@@ -153,7 +153,7 @@ def main(config: Config, display=None) -> dict:
             else []
         )
         balance(config, rows, run)
-        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
+        model = language_model(config.model_name_or_path, **config.trained)
         build = Builder(config, model.eval())  # no dropout: the reference has none
 
         @torch.no_grad()

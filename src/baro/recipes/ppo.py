@@ -130,26 +130,27 @@ def _explained(values: torch.Tensor, returns: torch.Tensor) -> float:
 
 
 def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
-    """The clipped policy and value losses of one micro-batch, summed over its tokens."""
+    """The clipped policy or value loss of one micro-batch, summed over its tokens."""
     if "weight" in batch.extra:  # InstructGPT's pre-training mix (PPO-ptx)
         nats = -token_log_probs(models.policy, batch).sum()
         return Loss(nats * batch.extra["weight"], {"loss/ptx": Mean(float(nats.detach()), int(batch.learn.sum()))})
+    if "returns" in batch.extra:
+        estimate, before = values(models.value, batch), batch.extra["values"]
+        value = clipped_value(estimate, before, batch.extra["returns"], clip=config.cliprange_value).sum()
+        return Loss(config.vf_coef * value, {"loss/value_avg": Mean(float(value.detach()), int(batch.learn.sum()))})
     old, credit = batch.extra["old_log_probs"], batch.extra["advantages"]
     now = token_log_probs(models.policy, batch, temperature=config.temperature)
     policy = clipped_policy(now, old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
-    estimate, before = values(models.value, batch), batch.extra["values"]
-    value = clipped_value(estimate, before, batch.extra["returns"], clip=config.cliprange_value)
     clipped = clipped_fraction(now.detach(), old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
     shown = {
         "loss/policy_avg": policy,
-        "loss/value_avg": value,
         "policy/approxkl_avg": approx_kl(now.detach(), old),
         "policy/clipfrac_avg": clipped,
         "val/ratio": (now.detach() - old).exp(),
     }
     stats = {name: Mean(float(figure.detach().sum()), batch.count) for name, figure in shown.items()}
     stats.update({name: Mean(figure * batch.count, batch.count) for name, figure in memory.figures.items()})
-    return Loss(policy.sum() + config.vf_coef * value.sum(), stats)
+    return Loss(policy.sum(), stats)
 
 
 def main(config: Config, display=None) -> dict:
@@ -157,11 +158,10 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = stage.read(read_prompts, config, run, tokenizer)
-        dtype, device = config.dtype, config.device
-        policy = language_model(config.model_name_or_path, dtype=dtype, device=device)
+        policy = language_model(config.model_name_or_path, **config.trained)
         start = config.value_model_name_or_path or config.reward_model_name_or_path
-        value = value_model(start or config.model_name_or_path, zero=start is None, dtype=dtype, device=device)
-        reference = language_model(config.ref_model or config.model_name_or_path, dtype=dtype, device=device)
+        value = value_model(start or config.model_name_or_path, zero=start is None, **config.trained)
+        reference = language_model(config.ref_model or config.model_name_or_path, **config.frozen)
         reference.requires_grad_(False)
         models = Models(policy.eval(), value.eval(), reference.eval())
         micro = stage.micro_size(config, config.rollout_batch_size)

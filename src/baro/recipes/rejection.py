@@ -130,7 +130,7 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = stage.read(read_prompts, config, run, tokenizer)
-        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
+        model = language_model(config.model_name_or_path, **config.trained)
         score, world, k = scorer(config, tokenizer), environment(config), config.num_generations
 
         def select(number: int) -> tuple[list[tuple[Sequence, float]], dict[str, float]]:

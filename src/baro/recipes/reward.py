@@ -80,7 +80,7 @@ def main(config: Config, display=None) -> dict:
 
         rows = rendered(stage.read(read_preferences, config, run, tokenizer))
         held_out = rendered(read_preferences(config.eval_dataset).rows) if config.eval_dataset else []
-        model = reward_model(config.model_name_or_path, dtype=config.dtype, device=config.device, seed=config.seed)
+        model = reward_model(config.model_name_or_path, seed=config.seed, **config.trained)
 
         stage.train(
             config,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from baro.data.records import Dialogue, Message
 from baro.data.templates import render_all
@@ -15,13 +16,13 @@ from baro.rewards.model import model_scores, trained
 Scores = Callable[[list[Answered]], list[float]]
 
 
-def by_model(path: str, tokenizer, *, dtype: str = "auto", device: str = "auto") -> Scores:
-    """Scores of the reward model at `path` for answers written with `tokenizer`.
+def by_model(path: str, tokenizer, **place: Any) -> Scores:
+    """Scores of the reward model at `path`, loaded with `place`, for answers written with `tokenizer`.
 
     Where the reward model has the same tokenizer, it reads the very tokens that were sampled; otherwise it reads the
     text, rendered with its own template.
     """
-    model = trained(path, dtype=dtype, device=device)
+    model = trained(path, **place)
     own = load_tokenizer(path)
     same = own.get_vocab() == tokenizer.get_vocab() and own.chat_template == tokenizer.chat_template
 
@@ -53,15 +54,14 @@ def scorer(config, tokenizer) -> Scores | None:
     """The weighted sum of a reward model's and the functions' scores (weights in that order; 1 each by default).
 
     Args:
-        config: reward_model_name_or_path, reward_funcs, reward_weights, reward_timeout, dtype, device.
+        config: reward_model_name_or_path, reward_funcs, reward_weights, reward_timeout, and how to load the model.
 
     Returns:
         None when there is neither: then an environment pays everything.
     """
     parts = [by_function(name, seconds=config.reward_timeout) for name in config.reward_funcs]
     if config.reward_model_name_or_path:
-        path = config.reward_model_name_or_path
-        parts.insert(0, by_model(path, tokenizer, dtype=config.dtype, device=config.device))
+        parts.insert(0, by_model(config.reward_model_name_or_path, tokenizer, **config.frozen))
     if not parts:
         return None
     weights = list(config.reward_weights or [1.0] * len(parts))

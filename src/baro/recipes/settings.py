@@ -20,6 +20,7 @@ from baro.data import hub
 from baro.data.dialects import Format
 from baro.engine.config import Training
 from baro.engine.fields import existing
+from baro.models.adapters import Lora, preflight
 from baro.models.load import check
 from baro.rewards.environment import EnvironmentName, load_environment
 from baro.rewards.functions import FunctionName
@@ -64,6 +65,49 @@ class Method(Training):
     """Look the data over before the first step; errors stop the run, warnings are said."""
     adam_tf_epsilon: bool = False
     """True: TensorFlow's placing of Adam's epsilon, as the first RLHF papers trained with (Huang et al. 2023)."""
+    use_peft: bool = False
+    """True: train low-rank adapters (LoRA) on the frozen model and save them alone, in peft's format."""
+    lora_r: int = Field(default=16, ge=1)
+    """Rank of the adapters (TRL: 16)."""
+    lora_alpha: int = Field(default=32, ge=1)
+    """What they add is scaled by lora_alpha / lora_r (TRL: 32)."""
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Dropout on their input, in methods that train with dropout (TRL: 0.05)."""
+    lora_target_modules: list[str] | None = None
+    """Names of the linear layers that get one; all-linear: every one; none: peft's choice for the architecture."""
+
+    @property
+    def frozen(self) -> dict[str, Any]:
+        """How a model that is not trained is loaded: with use_peft, on the base that all models share."""
+        place = {"dtype": self.dtype, "device": self.device}
+        return place | {"lora": Lora(trained=False)} if self.use_peft else place
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """How a model that is trained is loaded."""
+        return self.frozen | {"lora": self.lora, "recompute": self.gradient_checkpointing}
+
+    @property
+    def lora(self) -> Lora | None:
+        """The adapters to train; None trains every weight."""
+        targets = None if self.lora_target_modules is None else tuple(self.lora_target_modules)
+        chosen = self.model_fields_set & {"lora_r", "lora_alpha", "lora_target_modules"}
+        made = Lora(self.lora_r, self.lora_alpha, self.lora_dropout, targets, self.seed, frozenset(chosen))
+        return made if self.use_peft else None
+
+    @model_validator(mode="after")
+    def _adapters_fit(self, info: ValidationInfo) -> Self:
+        if self.lora is not None:
+            path = getattr(self, "model_name_or_path", None)
+            if path is None:
+                raise ValueError("use_peft trains adapters on a model that is there: give model_name_or_path")
+            pending = (info.context or {}).get("pending", ())
+            if not any(Path(path).is_relative_to(folder) for folder in pending):
+                try:
+                    preflight(path, self.lora)
+                except BaroError as error:
+                    raise ValueError(str(error)) from None
+        return self
 
     @model_validator(mode="after")
     def _has_a_weight_for_each(self) -> Self:

@@ -62,7 +62,7 @@ def main(config: Config, display=None) -> dict:
         rows = sequences(dialogues)
         held_out = sequences(read_dialogues(config.eval_dataset).rows) if config.eval_dataset else []
         stage.check(rows, config)
-        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
+        model = language_model(config.model_name_or_path, **config.trained)
 
         def evaluate(_: int) -> dict[str, float]:
             figures = {"nats_per_token": mean_nats(model.eval(), held_out[:1000])} if held_out else {}
