@@ -1,4 +1,4 @@
-"""Commands that use a trained model: answers, scores, metrics, a talk."""
+"""Commands that use a trained model: answers, scores, a talk."""
 
 from __future__ import annotations
 
@@ -12,22 +12,17 @@ from baro.cli.app import FREE, app, tune
 @app.command(context_settings=FREE)
 def sample(context: typer.Context) -> None:
     """Answers of a model to a file of prompts: model=… dataset=… out=answers.jsonl."""
-    _inference("Sample", "sample", context.args)
+    inference("Sample", "sample", context.args)
 
 
 @app.command(context_settings=FREE)
 def score(context: typer.Context) -> None:
     """Scores of a reward model or function for a file of answers: model=… dataset=… out=scores.jsonl."""
-    _inference("Score", "score", context.args)
+    inference("Score", "score", context.args)
 
 
-@app.command("eval", context_settings=FREE)
-def evaluate(context: typer.Context) -> None:
-    """Metrics of a model: model=… text=… tasks=… prompts=… judge=… reward_model=… reference=…"""
-    _inference("Evaluate", "evaluate", context.args)
-
-
-def _inference(kind: str, function: str, words: list[str]) -> None:
+def inference(kind: str, function: str, words: list[str]) -> None:
+    """Read the settings `kind` of `pipeline.inference` from words and call `function` with them."""
     from baro.engine import config as reader
     from baro.pipeline import inference
 
