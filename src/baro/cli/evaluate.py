@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
 from typer.core import TyperGroup
 
-from baro.cli.app import FREE, app
+from baro.cli.app import FREE, app, tune
 from baro.cli.using import inference
 
 
@@ -31,3 +34,21 @@ app.add_typer(evaluation, name="eval", context_settings=FREE)
 def metrics(context: typer.Context) -> None:
     """The same as baro eval model=…: likelihood, tasks, judge, KL and wins."""
     inference("Evaluate", "evaluate", context.args)
+
+
+@evaluation.command("reward", context_settings=FREE)
+def reward(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A reward model.")],
+    data: Annotated[list[Path], typer.Option(help="Held-out preferences; may be given several times.")],
+    json: Annotated[Path | None, typer.Option(help="Write the card as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the card as one page.")] = None,
+) -> None:
+    """The health card of a reward model. Words: train=F curve=auto|yes|no max_samples=N seed=N device=… dtype=…"""
+    from baro.engine import config as reader
+    from baro.pipeline import health
+
+    given: dict[str, Any] = {"model": model, "data": [str(file) for file in data], "json_out": json, "html_out": html}
+    checked = reader.load(health.Health, None, context.args, **given)
+    tune()
+    health.run(checked)

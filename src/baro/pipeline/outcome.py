@@ -30,7 +30,11 @@ Curve = tuple[list[float], list[float]]
 
 
 def write(
-    recipe: Recipe, configs: dict[str, Any], results: dict[str, dict], measured: dict[str, dict]
+    recipe: Recipe,
+    configs: dict[str, Any],
+    results: dict[str, dict],
+    measured: dict[str, dict],
+    cards: dict[str, dict] | None = None,
 ) -> dict[str, Any]:
     """Write report.json and report.html into the run's folder; returns the report.
 
@@ -38,6 +42,7 @@ def write(
         configs: stage → validated settings, "evaluate" among them.
         results: stage → its result.json.
         measured: model → figures and shown answers, as `pipeline.evaluation` found them.
+        cards: reward stage → its health card.
     """
     reference = configs["evaluate"].reference
     models = {
@@ -57,9 +62,10 @@ def write(
             for name, result in results.items()
         },
         "models": models,
+        "health": {name: {"findings": card["findings"], **card["accuracy"]} for name, card in (cards or {}).items()},
     }
     report = _finite(report)
-    write_page(recipe.folder, report, _details(recipe, configs, measured, models))
+    write_page(recipe.folder, report, _details(recipe, configs, measured, models, cards or {}))
     return report
 
 
@@ -78,7 +84,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict], models: dict) -> Details:
+def _details(
+    recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict], models: dict, cards: dict[str, dict]
+) -> Details:
     config = configs["evaluate"]
     logs = {name: _log(recipe.folder / name / "metrics.jsonl") for name in recipe.stages}
     return Details(
@@ -105,6 +113,7 @@ def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict],
         judge_independent=bool(config.judge) or None,
         sampling=f"temperature {config.temperature:g}, ≤ {config.max_completion_length} tokens",
         prompts=config.max_prompts,
+        health=cards,
     )
 
 
