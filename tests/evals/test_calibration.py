@@ -7,7 +7,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
-from baro.evals.calibration import expected_error, log_loss, mending_temperature, reliability
+from baro.evals.calibration import Bin, expected_error, log_loss, mending_temperature, reliability
 
 
 def draws(n=20_000, scale=1.0, seed=0):
@@ -64,3 +64,7 @@ def test_limits():
     assert reliability([0.0])[0].accuracy == 0.5
     assert math.isfinite(log_loss([-1e6]))
     assert math.isnan(expected_error([]))
+
+
+def test_a_bin_weighs_as_many_pairs_as_it_has():
+    assert expected_error([Bin(0.9, 0.9, 90), Bin(0.6, 0.5, 10)]) == pytest.approx(0.01)

@@ -24,7 +24,7 @@ CURVES = {
     "reward": ("loss", "accuracy"),
     "rejection": ("nats_per_token",),
     "dpo": ("loss", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"),
-    "ppo": ("objective/scores", "objective/kl", "objective/entropy", "val/length", "val/ended", "policy/clipfrac_avg"),
+    "ppo": ("objective/scores", "watch/held_out", "watch/gold", "objective/kl", "val/length", "watch/distinct_2"),
 }
 Curve = tuple[list[float], list[float]]
 
@@ -46,7 +46,7 @@ def write(
     """
     reference = configs["evaluate"].reference
     models = {
-        name: _row(name, found["figures"], measured[reference]["figures"], reference)
+        name: _row(recipe.folder / name, found["figures"], measured[reference]["figures"], reference)
         for name, found in measured.items()
     }
     host = json.loads((recipe.folder / reference / "run.json").read_text(encoding="utf-8"))
@@ -69,10 +69,17 @@ def write(
     return report
 
 
-def _row(name: str, figures: dict, sft: dict, reference: str) -> dict:
-    """A model's figures with its alarms. What came before the reference (the base model) cannot be hacked."""
-    watched = name not in (reference, "base")
-    return figures | {"alarms": [alarm.as_dict() for alarm in alarms(figures, sft)] if watched else []}
+def _row(folder: Path, figures: dict, sft: dict, reference: str) -> dict:
+    """A model's figures with the alarms of its end and of its training.
+
+    What came before the reference (the base model) cannot be hacked.
+    """
+    watched = folder.name not in (reference, "base")
+    found = [alarm.as_dict() for alarm in alarms(figures, sft)] if watched else []
+    kept = folder / "alarms.json"
+    rung = json.loads(kept.read_text(encoding="utf-8"))["alarms"] if watched and kept.is_file() else []
+    known = {alarm["code"] for alarm in found}
+    return figures | {"alarms": found + [alarm for alarm in rung if alarm["code"] not in known]}
 
 
 def _finite(value: Any) -> Any:

@@ -35,6 +35,7 @@ from baro.recipes.mixture import TextMix
 from baro.recipes.rollout import Actor, Models
 from baro.recipes.scoring import scorer
 from baro.recipes.settings import ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
 
 
 class Config(Rewarded):
@@ -83,8 +84,8 @@ class Config(Rewarded):
 class Memory:
     """Turns rollouts into experience: act, remember, pay for drift, credit."""
 
-    def __init__(self, config: Config, actor: Actor) -> None:
-        self.config, self.actor, self.kl_coef = config, actor, config.kl_coef
+    def __init__(self, config: Config, actor: Actor, watch: Watcher | None = None) -> None:
+        self.config, self.actor, self.watch, self.kl_coef = config, actor, watch, config.kl_coef
         self.figures: dict[str, float] = {}
 
     def state(self) -> dict:
@@ -123,6 +124,9 @@ class Memory:
             "val/length": sum(counts) / len(counts),
             "val/explained_variance": _explained(value, returns[acts]),
         }
+        if self.watch:
+            self.figures |= self.watch.see(rows, scores.tolist(), old.split(counts), self.figures)
+            self.kl_coef *= self.watch.price()
         if config.kl_target is not None:
             n, horizon = len(rows), config.kl_horizon
             self.kl_coef = kl.adapt(self.kl_coef, kl=drift, target=config.kl_target, samples=n, horizon=horizon)
@@ -169,8 +173,9 @@ def main(config: Config, display=None) -> dict:
         reference = language_model(config.ref_model or config.model_name_or_path, dtype=dtype, device=device)
         reference.requires_grad_(False)
         models = Models(policy.eval(), value.eval(), reference.eval())
-        micro = stage.micro_size(config, config.rollout_batch_size)
-        memory = Memory(config, Actor(config, models, tokenizer, prompts, scorer(config, tokenizer), micro=micro))
+        score, micro = scorer(config, tokenizer), stage.micro_size(config, config.rollout_batch_size)
+        watch = Watcher(config, run, policy, tokenizer, referees(config, tokenizer))
+        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro), watch)
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),
@@ -187,7 +192,9 @@ def main(config: Config, display=None) -> dict:
             updates,
             {"policy": policy, "value": value},
             rates={"policy": config.learning_rate, "value": config.value_learning_rate or config.learning_rate},
-            extra={"memory": memory},
+            extra={"memory": memory, "watch": watch},
+            on_update=watch.on_update,
         )
+        watch.finish()
         tokens, critic = stage.counted(run), {"value": value}
         return stage.finish(config, run, "ppo", policy, tokenizer, memory.figures, tokens=tokens, extra_models=critic)

@@ -27,6 +27,8 @@ from baro.recipes import stage
 from baro.recipes.pretrain import step
 from baro.recipes.scoring import scorer
 from baro.recipes.settings import ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
+from baro.watch import rules
 
 
 class Config(Rewarded):
@@ -156,6 +158,8 @@ def main(config: Config, display=None) -> dict:
         prompts = stage.read(read_prompts, config, run)
         model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
         score = scorer(config, tokenizer)
+        limits = rules.Limits(window=1)  # a round has many answers
+        watch = Watcher(config, run, model, tokenizer, referees(config, tokenizer), limits=limits)
 
         def select(number: int) -> tuple[list[tuple[Sequence, float]], dict[str, float]]:
             rows, scores = draw(config, model, tokenizer, prompts, score, number)
@@ -166,9 +170,20 @@ def main(config: Config, display=None) -> dict:
             kept = scores.gather(1, chosen.unsqueeze(1)).squeeze(1)
             if dist.main_rank():
                 write(Path(config.output_dir), rows, scores)
+            flat = [answer for row in rows for answer in row]
+            seen = watch.see(flat, scores.flatten().tolist(), (), {"objective/scores": float(scores.mean())})
             found = [(as_sequence(row[int(i)]), float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
-            return found, gains(scores)
+            return found, gains(scores) | seen
 
         rounds = Rounds(config, select, len(prompts))
-        stage.train(config, run, lambda batch: step(model, batch), rounds, {"model": model})
+        stage.train(
+            config,
+            run,
+            lambda batch: step(model, batch),
+            rounds,
+            {"model": model},
+            extra={"watch": watch},
+            on_update=watch.on_update,
+        )
+        watch.finish()
         return stage.finish(config, run, "rejection", model, tokenizer, rounds.figures, tokens=stage.counted(run))

@@ -62,6 +62,16 @@ class Method(Training):
 class Rewarded(Method):
     """A method that samples answers and learns from their scores."""
 
+    on_alarm: Literal["log", "stop", "raise_kl", "rewind"] = "log"
+    """What a grave alarm of the watch does: log says it; stop ends the run; raise_kl doubles kl_coef; rewind ends the
+    run and goes back to the weights that held_out_reward_model liked best."""
+    held_out_reward_model: ModelPath | None = None
+    """A second reward model (another seed, another half of the pairs) that only watches: a referee."""
+    judge: FunctionName | None = None
+    """A gold judge that only watches, module:function or file.py:function."""
+    judge_args: dict[str, Any] | None = None
+    """Given: the judge is a factory called with these."""
+
     reward_model_name_or_path: ModelPath | None = None
     """A trained reward model (its stored normalisation applied)."""
     reward_funcs: list[FunctionName] = []
@@ -70,6 +80,12 @@ class Rewarded(Method):
     """Weights of the rewards, the model first; default 1 each."""
     missing_eos_penalty: float | None = None
     """An answer without end token scores minus this, whatever it says."""
+
+    @model_validator(mode="after")
+    def _knows_where_to_rewind_to(self) -> Self:
+        if self.on_alarm == "rewind" and not self.held_out_reward_model:
+            raise ValueError("on_alarm=rewind needs held_out_reward_model to know which weights were best")
+        return self
 
     @model_validator(mode="after")
     def _has_something_to_score_with(self) -> Self:
