@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-METHODS = ["pretrain", "sft", "reward", "rejection", "ppo", "dpo"]
+METHODS = ["pretrain", "sft", "reward", "rejection", "ppo", "dpo", "group", "rloo", "grpo"]
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 
 from __future__ import annotations
 
+import groups
 import health
 import methods
 import pure
 import rooms
 from mutant import Mutant
 
-MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS, *health.MUTANTS]
+MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS, *groups.MUTANTS, *health.MUTANTS]

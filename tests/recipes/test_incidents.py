@@ -303,11 +303,11 @@ def test_a_policy_that_is_its_reference_pays_nothing(ppo_run):
 @pytest.mark.invariant("I36")
 def test_an_answer_without_end_scores_the_penalty_and_nothing_else(ppo_run):
     _, _, memory = ppo_run(missing_eos_penalty=7.0)
-    rows, scores = memory.actor.act(0)
-    cut = [not row.answer.ended for row in rows]
+    episodes = memory.actor.act(0)
+    cut = [not episode.ended for episode in episodes]
     assert any(cut)
     expected = [-7.0 if missing else score for missing, score in zip(cut, SCORES, strict=True)]
-    assert scores.tolist() == pytest.approx(expected)
+    assert [episode.score for episode in episodes] == pytest.approx(expected)
 
 
 @pytest.mark.invariant("I33")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from baro.core.errors import NonFiniteError
+from baro.core.errors import BaroError, NonFiniteError
 from baro.core.signals import Stopped
 from baro.core.types import Batch, Loss, Mean
 from baro.engine import checkpoint, dist, optim, snapshot
@@ -133,6 +133,7 @@ def fit(
 
     Raises:
         Stopped: a signal arrived; the update was finished and a checkpoint written.
+        BaroError: from the stream, as it came; a checkpoint was written before.
         NonFiniteError: `max_bad_updates` losses or gradients in a row were NaN or infinite.
         CheckpointError: the checkpoint to resume from is of another model, or one cannot be written.
     """
@@ -140,7 +141,13 @@ def fit(
     at, resumed_at = _resume(run, modules, optimiser, updates, extra)
     run.start(at.step, more=at.step < total)
     while at.step < total and not reason:
-        sums = _accumulate(step, next(updates), modules)
+        try:
+            update = next(updates)
+        except BaroError:  # a reward failed, say: what was learnt until now is kept, so that a mended run goes on
+            if at.step > resumed_at:
+                _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)
+            raise
+        sums = _accumulate(step, update, modules)
         at.step += 1
         if sums.fault:
             _skip(run, at, sums, max_bad_updates)

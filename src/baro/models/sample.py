@@ -46,6 +46,7 @@ def sample(
     samples: int = 1,
     seed: int = 0,
     first_row: int = 0,
+    rows: Items[int] | None = None,
     slots: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Answer]]:
@@ -57,6 +58,7 @@ def sample(
         sampling: how tokens are chosen and when an answer ends.
         seed, first_row: an answer is a function of the seed, first_row + its prompt's index, its number among the
             samples and the model; up to rounding, never of the other prompts or of `slots`.
+        rows: the rows' numbers, where they do not follow each other from first_row.
         slots: sequences continued at a time; default: see `fitting`.
         progress: called with (answers finished, answers wanted).
 
@@ -69,7 +71,13 @@ def sample(
         raise ConfigError(f"max_new_tokens is {sampling.max_new_tokens}; at least one token must be drawn.")
     limits = [_limit(model, prompt, index, sampling) for index, prompt in enumerate(prompts)]
     wanted = [
-        _Wanted(index, number, list(prompt), limits[index], stream(seed, first_row + index, number))
+        _Wanted(
+            index,
+            number,
+            list(prompt),
+            limits[index],
+            stream(seed, first_row + index if rows is None else rows[index], number),
+        )
         for index, prompt in enumerate(prompts)
         for number in range(samples)
     ]

@@ -24,7 +24,10 @@ CURVES = {
     "reward": ("loss", "accuracy"),
     "rejection": ("nats_per_token",),
     "dpo": ("loss", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"),
-    "ppo": ("objective/scores", "watch/held_out", "watch/gold", "objective/kl", "val/length", "watch/distinct_2"),
+    **dict.fromkeys(
+        ("ppo", "group", "rloo", "grpo"),
+        ("objective/scores", "watch/held_out", "watch/gold", "objective/kl", "val/length", "watch/distinct_2"),
+    ),
 }
 Curve = tuple[list[float], list[float]]
 

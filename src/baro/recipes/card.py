@@ -15,6 +15,10 @@ PURPOSE = {
     "rejection": "Answers instructions; fine-tuned on its own best-scored samples.",
     "dpo": "Answers instructions; trained on pairs of preferred and rejected answers.",
     "ppo": "Answers instructions; trained by reinforcement learning against a reward, near its SFT model.",
+    **dict.fromkeys(
+        ("group", "rloo", "grpo"),
+        "Answers instructions; trained by reinforcement learning, each answer against others to the same prompt.",
+    ),
 }
 LIMITS = (
     "The figures above hold for the data named here. A model inherits the faults of its data and, after preference "

@@ -23,17 +23,16 @@ from baro.core.masked import masked_sum
 from baro.core.types import Batch, Loss, Mean
 from baro.data.read import read_prompts
 from baro.engine.config import ExistingPath
-from baro.evals.answers import as_sequence
 from baro.models.forward import token_log_probs, values
 from baro.models.load import language_model, load_tokenizer, value_model
 from baro.objectives import kl
-from baro.objectives.advantage import gae, place_score, whiten
+from baro.objectives.advantage import gae, whiten
 from baro.objectives.policy import approx_kl, clipped_fraction, clipped_policy, clipped_value
 from baro.recipes import stage
 from baro.recipes.experience import Experience, Rollouts
 from baro.recipes.mixture import TextMix
-from baro.recipes.rollout import Actor, Models
-from baro.recipes.scoring import scorer
+from baro.recipes.rollout import Actor, Models, figures
+from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import ModelPath, Rewarded
 from baro.recipes.watching import Watcher, referees
 
@@ -99,37 +98,33 @@ class Memory:
     def __call__(self, rollout: int) -> Experience:
         config = self.config
         # 1. Act: one answer to each prompt of this rollout, and its score.
-        rows, scores = self.actor.act(rollout)
+        episodes = self.actor.act(rollout)
         # 2. Remember: log-probabilities and values of the policy as it is now, and the reference's.
-        sequences = [as_sequence(row) for row in rows]
+        sequences = [episode.sequence for episode in episodes]
         old, entropy, reference, value = self.actor.recall(sequences)
         counts = [sequence.count for sequence in sequences]
         acts = pad_sequence([torch.ones(n, dtype=torch.bool) for n in counts], batch_first=True)
         log_probs, anchors, baseline = (pad_sequence(x.split(counts), True) for x in (old, reference, value))
-        # 3. Pay for drift: the KL penalty at every token, the score at the last.
+        # 3. Pay for drift: the KL penalty at every token, what an answer earned at its last.
         paid = torch.where(acts, kl.penalty(log_probs, anchors, coefficient=self.kl_coef), 0.0)
-        rewards = place_score(paid, acts, scores)
+        earned = pad_sequence([episode.earned() for episode in episodes], True)
+        rewards = paid + earned
         rewards = whiten(rewards, acts, keep_mean=True) if config.whiten_rewards else rewards
         # 4. Credit: generalised advantage estimation.
         advantages, returns = gae(rewards, baseline, acts, gamma=config.gamma, lam=config.lam)
         credit = whiten(advantages, acts) if config.whiten_advantages else advantages
-        drift = float(masked_sum(log_probs - anchors, acts, 1).mean())
-        self.figures = {
-            "objective/kl": drift,
-            "objective/scores": float(scores.mean()),
-            "objective/rlhf_reward": float(scores.mean() + paid.sum(1).mean()),
-            "objective/entropy": float(entropy.mean()),
+        drift = masked_sum(log_probs - anchors, acts, 1)
+        self.figures = figures(episodes, (paid + earned).sum(1), drift, entropy) | {
             "objective/kl_coef": self.kl_coef,
-            "val/ended": sum(row.answer.ended for row in rows) / len(rows),
-            "val/length": sum(counts) / len(counts),
             "val/explained_variance": _explained(value, returns[acts]),
         }
         if self.watch:
-            self.figures |= self.watch.see(rows, scores.tolist(), old.split(counts), self.figures)
+            self.figures |= self.watch.see(episodes, old.split(counts), self.figures)
             self.kl_coef *= self.watch.price()
         if config.kl_target is not None:
-            n, horizon = len(rows), config.kl_horizon
-            self.kl_coef = kl.adapt(self.kl_coef, kl=drift, target=config.kl_target, samples=n, horizon=horizon)
+            n, horizon = len(episodes), config.kl_horizon
+            spent = self.figures["objective/kl"]
+            self.kl_coef = kl.adapt(self.kl_coef, kl=spent, target=config.kl_target, samples=n, horizon=horizon)
         return Experience(sequences, old, credit[acts], returns[acts], value)
 
 
@@ -149,14 +144,14 @@ def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
     estimate, before = values(models.value, batch), batch.extra["values"]
     value = clipped_value(estimate, before, batch.extra["returns"], clip=config.cliprange_value)
     clipped = clipped_fraction(now.detach(), old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
-    figures = {
+    shown = {
         "loss/policy_avg": policy,
         "loss/value_avg": value,
         "policy/approxkl_avg": approx_kl(now.detach(), old),
         "policy/clipfrac_avg": clipped,
         "val/ratio": (now.detach() - old).exp(),
     }
-    stats = {name: Mean(float(figure.detach().sum()), batch.count) for name, figure in figures.items()}
+    stats = {name: Mean(float(figure.detach().sum()), batch.count) for name, figure in shown.items()}
     stats.update({name: Mean(figure * batch.count, batch.count) for name, figure in memory.figures.items()})
     return Loss(policy.sum() + config.vf_coef * value.sum(), stats)
 
@@ -173,9 +168,10 @@ def main(config: Config, display=None) -> dict:
         reference = language_model(config.ref_model or config.model_name_or_path, dtype=dtype, device=device)
         reference.requires_grad_(False)
         models = Models(policy.eval(), value.eval(), reference.eval())
-        score, micro = scorer(config, tokenizer), stage.micro_size(config, config.rollout_batch_size)
+        micro = stage.micro_size(config, config.rollout_batch_size)
+        score, world = scorer(config, tokenizer), environment(config)
         watch = Watcher(config, run, policy, tokenizer, referees(config, tokenizer))
-        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro), watch)
+        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, world=world), watch)
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),

@@ -8,6 +8,7 @@ from baro.data.records import Dialogue, Message
 from baro.data.templates import render_all
 from baro.evals.answers import Answered, as_sequence
 from baro.models.load import load_tokenizer
+from baro.rewards.environment import Environment, load_environment
 from baro.rewards.functions import function_scores, load_function
 from baro.rewards.model import model_scores, trained
 
@@ -35,27 +36,34 @@ def by_model(path: str, tokenizer, *, dtype: str = "auto", device: str = "auto")
     return score
 
 
-def by_function(name: str, args: dict | None = None) -> Scores:
-    """Scores of a Python reward function."""
+def by_function(name: str, args: dict | None = None, *, seconds: float | None = None) -> Scores:
+    """Scores of a Python reward function, which may take so many seconds for all answers of a call."""
     function = load_function(name, args)
 
     def score(rows: list[Answered]) -> list[float]:
         prompts = [[{"role": turn.role, "content": turn.content} for turn in row.prompt.messages] for row in rows]
-        return function_scores(function, prompts, [row.text for row in rows], [row.prompt.columns for row in rows])
+        texts, columns = [row.text for row in rows], [row.prompt.columns for row in rows]
+        wheres = [row.prompt.where for row in rows]
+        return function_scores(function, prompts, texts, columns, wheres=wheres, seconds=seconds)
 
     return score
 
 
-def scorer(config, tokenizer) -> Scores:
+def scorer(config, tokenizer) -> Scores | None:
     """The weighted sum of a reward model's and the functions' scores (weights in that order; 1 each by default).
 
     Args:
-        config: reward_model_name_or_path, reward_funcs, reward_weights, dtype, device.
+        config: reward_model_name_or_path, reward_funcs, reward_weights, reward_timeout, dtype, device.
+
+    Returns:
+        None when there is neither: then an environment pays everything.
     """
-    parts = [by_function(name) for name in config.reward_funcs]
+    parts = [by_function(name, seconds=config.reward_timeout) for name in config.reward_funcs]
     if config.reward_model_name_or_path:
         path = config.reward_model_name_or_path
         parts.insert(0, by_model(path, tokenizer, dtype=config.dtype, device=config.device))
+    if not parts:
+        return None
     weights = list(config.reward_weights or [1.0] * len(parts))
 
     def score(rows: list[Answered]) -> list[float]:
@@ -63,3 +71,8 @@ def scorer(config, tokenizer) -> Scores:
         return [sum(w * s for w, s in zip(weights, row, strict=True)) for row in zip(*columns, strict=True)]
 
     return score
+
+
+def environment(config) -> Environment | None:
+    """The environment that `environment` and `environment_args` name, if any."""
+    return load_environment(config.environment, config.environment_args) if config.environment else None

@@ -18,6 +18,7 @@ from pydantic import (
 from baro.core.errors import BaroError
 from baro.engine.config import Training
 from baro.models.load import check
+from baro.rewards.environment import EnvironmentName, load_environment
 from baro.rewards.functions import FunctionName
 
 
@@ -78,11 +79,19 @@ class Rewarded(Method):
     """Python rewards, module:function or file.py:function, in TRL's form."""
     reward_weights: list[float] | None = None
     """Weights of the rewards, the model first; default 1 each."""
+    environment: EnvironmentName | None = None
+    """What answers and pays: arithmetic, gsm8k, svamp, guess, programs, or module:Class or file.py:Class."""
+    environment_args: dict[str, Any] = {}
+    """Keyword arguments of the environment."""
+    reward_timeout: float = Field(default=600.0, gt=0)
+    """Seconds that reward functions or the environment may take for one batch of answers."""
     missing_eos_penalty: float | None = None
     """An answer without end token scores minus this, whatever it says."""
 
     @model_validator(mode="after")
-    def _knows_where_to_rewind_to(self) -> Self:
+    def _can_do_what_an_alarm_asks(self) -> Self:
+        if self.on_alarm == "raise_kl" and "kl_coef" not in type(self).model_fields:
+            raise ValueError("on_alarm=raise_kl needs a price of KL that can rise, which only ppo has")
         if self.on_alarm == "rewind" and not self.held_out_reward_model:
             raise ValueError("on_alarm=rewind needs held_out_reward_model to know which weights were best")
         return self
@@ -90,8 +99,10 @@ class Rewarded(Method):
     @model_validator(mode="after")
     def _has_something_to_score_with(self) -> Self:
         rewards = len(self.reward_funcs) + (self.reward_model_name_or_path is not None)
-        if not rewards:
-            raise ValueError("nothing to score with: give reward_model_name_or_path or reward_funcs")
+        if not rewards and self.environment is None:
+            raise ValueError("nothing to score with: give reward_model_name_or_path, reward_funcs or environment")
+        if self.environment is not None:
+            load_environment(self.environment, self.environment_args)
         if self.reward_weights is not None and len(self.reward_weights) != rewards:
             raise ValueError(f"reward_weights has {len(self.reward_weights)} numbers for {rewards} rewards")
         return self

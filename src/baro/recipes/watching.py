@@ -12,9 +12,9 @@ from torch import Tensor
 
 from baro.engine import dist, files
 from baro.engine.run import Run
-from baro.evals.answers import Answered
 from baro.evals.statistics import distinct
 from baro.models.load import language_model, save
+from baro.recipes.episodes import Episode
 from baro.recipes.scoring import Scores, by_function, by_model
 from baro.watch import rules, signals
 from baro.watch.alarms import Alarm
@@ -50,24 +50,23 @@ class Watcher:
         self.best: tuple[int, float] | None = None
         self.factor, self.reason = 1.0, ""
 
-    def see(
-        self, rows: Items[Answered], scores: Items[float], trained: Items[Tensor], figures: dict[str, float]
-    ) -> dict[str, float]:
+    def see(self, episodes: Items[Episode], trained: Items[Tensor], figures: dict[str, float]) -> dict[str, float]:
         """The signals of one rollout, for the log; rings alarms and acts on them.
 
         Args:
-            rows: the answers. scores: the reward of each.
-            trained: (n,) log-probability of each answer's tokens as the trainer computes it, or nothing.
+            episodes: the answers with what they earned; referees see the last answer of each.
+            trained: (n,) log-probability of each episode's own tokens as the trainer computes it, or nothing.
             figures: what the method itself measured of this rollout.
         """
-        found = _signals(rows, scores)
+        rows, scores = [episode.turns[-1] for episode in episodes], [episode.score for episode in episodes]
+        found = _signals(episodes)
         if trained:
-            sampled = [row.answer.log_probs for row in rows]
+            sampled = [[x for turn in episode.turns for x in turn.answer.log_probs] for episode in episodes]
             found["watch/mismatch"] = signals.mismatch(sampled, [row.tolist() for row in trained])
         if not self.history and "objective/kl" in figures:
             found["watch/first_drift"] = figures["objective/kl"]
         for name, referee in self.referees.items():
-            values = referee(list(rows))
+            values = referee(rows)
             found[f"watch/{name}"] = sum(values) / len(values)
             found[f"watch/{name}_sd"] = (sum((v - found[f"watch/{name}"]) ** 2 for v in values) / len(values)) ** 0.5
         found["watch/scores_sd"] = _sd(scores)
@@ -155,8 +154,9 @@ def referees(config, tokenizer) -> dict[str, Scores]:
     return found
 
 
-def _signals(rows: Items[Answered], scores: Items[float]) -> dict[str, float]:
-    lengths = [len(row.answer.tokens) for row in rows]
+def _signals(episodes: Items[Episode]) -> dict[str, float]:
+    rows = [episode.turns[-1] for episode in episodes]
+    scores, lengths = [episode.score for episode in episodes], [episode.sequence.count for episode in episodes]
     prompts = ["\n".join(turn.content for turn in row.prompt.messages) for row in rows]
     return {
         "watch/length_share": signals.explained_by(scores, lengths),
