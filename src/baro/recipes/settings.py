@@ -16,8 +16,9 @@ from pydantic import (
 )
 
 from baro.core.errors import BaroError
-from baro.engine.config import Training
+from baro.engine.config import ExistingPath, Training
 from baro.models.load import check
+from baro.rewards.ensemble import Combine
 from baro.rewards.environment import EnvironmentName, load_environment
 from baro.rewards.functions import FunctionName
 
@@ -75,6 +76,16 @@ class Rewarded(Method):
 
     reward_model_name_or_path: ModelPath | None = None
     """A trained reward model (its stored normalisation applied)."""
+    reward_ensemble: list[ModelPath] = []
+    """Further reward models, scored with the first: the same base, other seeds."""
+    reward_combine: Combine = "mean"
+    """How an ensemble becomes one score: mean; min, the most doubtful; lcb, mean minus reward_caution standard
+    deviations; warm, one model with the mean of all weights."""
+    reward_caution: float = Field(default=1.0, ge=0)
+    """c of lcb."""
+    reward_reference: ExistingPath | None = None
+    """Answers of the SFT model to the same prompts, as `baro sample` writes them: the reward becomes
+    sigmoid(score - mean score of these answers), which cannot run away (PAR, 2502.18770)."""
     reward_funcs: list[FunctionName] = []
     """Python rewards, module:function or file.py:function, in TRL's form."""
     reward_weights: list[float] | None = None
@@ -101,6 +112,8 @@ class Rewarded(Method):
         rewards = len(self.reward_funcs) + (self.reward_model_name_or_path is not None)
         if not rewards and self.environment is None:
             raise ValueError("nothing to score with: give reward_model_name_or_path, reward_funcs or environment")
+        if self.reward_model_name_or_path is None and (self.reward_ensemble or self.reward_reference):
+            raise ValueError("reward_ensemble and reward_reference need reward_model_name_or_path")
         if self.environment is not None:
             load_environment(self.environment, self.environment_args)
         if self.reward_weights is not None and len(self.reward_weights) != rewards:

@@ -15,7 +15,7 @@ from baro.engine.run import Run
 from baro.evals.statistics import distinct
 from baro.models.load import language_model, save
 from baro.recipes.episodes import Episode
-from baro.recipes.scoring import Scores, by_function, by_model
+from baro.recipes.scoring import Scores, by_function, by_model, disagreement_of
 from baro.watch import rules, signals
 from baro.watch.alarms import Alarm
 
@@ -149,6 +149,8 @@ def referees(config, tokenizer) -> dict[str, Scores]:
     if config.held_out_reward_model:
         place = {"dtype": config.dtype, "device": config.device}
         found["held_out"] = by_model(config.held_out_reward_model, tokenizer, **place)
+    if config.reward_ensemble:
+        found["disagreement"] = disagreement_of(config, tokenizer)
     if config.judge:
         found["gold"] = by_function(config.judge, config.judge_args)
     return found

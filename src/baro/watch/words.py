@@ -14,9 +14,8 @@ WORDS = {
     "length_exploit": {
         "en": "Answers went from {before:.1f} to {now:.1f} tokens, and length explains a good part of the reward.",
         "ko": "답의 길이가 {before:.1f}에서 {now:.1f}토큰으로 바뀌었고, 보상의 상당 부분이 길이로 설명됩니다.",
-        "remedy_en": "Use a length-debiased reward (reward_length_penalty), raise kl_coef, or shorten"
-        " max_completion_length.",
-        "remedy_ko": "길이 편향을 뺀 보상(reward_length_penalty)을 쓰거나, kl_coef를 올리거나, max_completion_length를"
+        "remedy_en": "Train the reward model with length_debias=1, raise kl_coef, or shorten max_completion_length.",
+        "remedy_ko": "보상 모델을 length_debias=1로 학습하거나, kl_coef를 올리거나, max_completion_length를"
         " 줄이십시오.",
     },
     "collapse": {
