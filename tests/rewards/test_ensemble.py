@@ -35,7 +35,7 @@ def test_caution_is_invariant_to_who_is_first_and_follows_the_unit():
 
 
 class TwoLayers(nn.Module):
-    """r = Σ_j head_j · seen_j · x_j: a member that noticed feature j sees it and weighs it; one that did not, neither."""
+    """r = Σ_j head_j · seen_j · x_j: a member that noticed feature j sees and weighs it; one that did not, neither."""
 
     def __init__(self, noticed: torch.Tensor) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,3 +44,17 @@ def chat(
 
     tune()
     talk(model, temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
+
+
+@app.command()
+def explain(
+    run: Path,
+    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
+) -> None:
+    """What happened in a run, in words, and what to change."""
+    from baro.core.errors import ConfigError
+    from baro.pipeline.explain import show
+
+    if lang not in ("en", "ko"):
+        raise ConfigError(f"lang is {lang!r}; expected en or ko.")
+    show(run, lang=lang)
