@@ -154,7 +154,7 @@ def _rounded(history: list[dict]) -> list[dict]:
 
 # --- what came out ---------------------------------------------------------------------------------------------------
 
-SMOOTH, LOST, MARGIN = 4, 0.1, 1.15
+SMOOTH, LOST, MARGIN = 4, 0.1, 1.3
 HACKED = {"no_kl", "length_biased", "few_pairs", "hole"}
 GRIDS = {
     "outrun": ("reward_hacking", [x / 20 for x in range(4, 80)], 1),
