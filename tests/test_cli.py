@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-METHODS = ["pretrain", "sft", "reward", "rejection", "ppo", "dpo", "group", "rloo", "grpo"]
+METHODS = ["pretrain", "sft", "reward", "rejection", "ppo", "dpo", "group", "rloo", "grpo", "kto", "online_dpo"]
 
 
 @pytest.fixture

@@ -309,7 +309,7 @@ TABLES = {
     **{key: getattr(glossary, key) for key in ("NAMES", "SHORT", "METRICS", "UNITS", "MEANINGS", "ALARMS")},
     **{key: getattr(glossary, key) for key in ("ALARM_MEANINGS", "FIGURES", "NUMBERED")},
 }
-SAME = {"DPO", "PPO", "RLOO", "GRPO", "SFT", "Distinct‑2", "dis-\ntinct-2", "{value} pp", "KL\nnats"}
+SAME = {"DPO", "PPO", "RLOO", "GRPO", "KTO", "SFT", "Distinct‑2", "dis-\ntinct-2", "{value} pp", "KL\nnats"}
 
 
 @pytest.mark.parametrize("table", TABLES)

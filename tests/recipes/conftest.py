@@ -244,6 +244,17 @@ def _settings(method: str, world: Path, model: Path, reward: Path) -> dict:
             "num_mini_batches": 2,
             "kl_target": 1.0,
         },
+        "kto": {**common, "dataset": [str(world / "preferences.jsonl")], "model_name_or_path": str(model)},
+        "online_dpo": {
+            **common,
+            **sampled,
+            "dataset": [str(world / "prompts.jsonl")],
+            "model_name_or_path": str(model),
+            "total_episodes": 48,
+            "rollout_batch_size": 16,
+            "num_iterations": 2,
+            "num_mini_batches": 2,
+        },
         "group": {
             **common,
             **sampled,

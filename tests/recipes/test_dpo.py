@@ -234,7 +234,7 @@ def test_pairs_of_which_nothing_is_left_are_refused(train, rows, world, method):
         train(method, dataset=[rows("all", [long, long])])
 
 
-@pytest.mark.parametrize("method", ["dpo", "reward", "sft", "pretrain", "ppo", "rejection", "group"])
+@pytest.mark.parametrize("method", ["dpo", "reward", "sft", "pretrain", "ppo", "rejection", "group", "online_dpo"])
 def test_the_user_is_told_what_the_data_was_taken_for(train, method):
     changes = {"total_episodes": 12, "num_ppo_epochs": 1} if method == "ppo" else {}
     changes |= {"rounds": 1, "num_train_epochs": 1.0} if method == "rejection" else {}

@@ -18,6 +18,8 @@ METHODS = {
     "rejection": "Sample several answers, keep the best, fine-tune on them.",
     "ppo": "Reinforcement learning against a reward, near the SFT model.",
     "dpo": "Learn from preferences directly (DPO, IPO, SimPO, ORPO, …).",
+    "kto": "Learn from single answers labelled good or bad.",
+    "online_dpo": "Sample answers, let the reward choose, learn from the pair (DPO on fresh answers).",
     "group": "Reinforcement learning without a value model: answers against their group (RLOO, GRPO, DAPO, …).",
     "rloo": "The group method with REINFORCE leave-one-out's settings.",
     "grpo": "The group method with GRPO's settings as published.",

@@ -16,9 +16,10 @@ from typing import Any, Generic, Literal, TypeVar
 from baro.core.errors import ConfigError, DataError
 from baro.data.files import Paths, Row, Separate, find, rows_of, write_jsonl
 from baro.data.formats import dialogue_of, preference_of, prompt_of, task_of, text_of
-from baro.data.records import Dialogue, Preference, Prompt, Text
+from baro.data.judged import judged_of
+from baro.data.records import Dialogue, Judged, Preference, Prompt, Text
 
-__all__ = ["Dataset", "read_dialogues", "read_preferences", "read_prompts", "read_texts", "write_jsonl"]
+__all__ = ["Dataset", "read_dialogues", "read_judged", "read_preferences", "read_prompts", "read_texts", "write_jsonl"]
 
 R = TypeVar("R")
 OnBadRow = Literal["error", "skip"]
@@ -148,6 +149,31 @@ def read_tasks(
     Formats and errors as in `read_dialogues`.
     """
     return _read(paths, lambda row, where: task_of(row, where, None), "tasks", "error", None, max_samples, columns)
+
+
+def read_judged(
+    paths: Paths,
+    *,
+    on_bad_row: OnBadRow = "error",
+    skipped_to: Path | None = None,
+    max_samples: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    plain: bool | None = None,
+) -> Dataset[Judged]:
+    """Answers with a label: prompt/completion/label, any conversation with label or kto_tag; pairs count as two.
+
+    Arguments (`max_samples` counts rows of the file) and errors as in `read_dialogues`.
+    """
+    found = _read(
+        paths,
+        lambda row, where: judged_of(row, where, plain),
+        "judged answers",
+        on_bad_row,
+        skipped_to,
+        max_samples,
+        columns,
+    )
+    return Dataset([answer for answers in found.rows for answer in answers], found.description, found.skipped)
 
 
 def _read(

@@ -68,6 +68,25 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One answer, good or bad by itself.
+
+    Attributes:
+        prompt: turns before the answer; may be empty only when `plain`.
+        answer: the assistant's turn.
+        desirable: whether it is good.
+        plain: as in `Dialogue`.
+        where: `file:row`.
+    """
+
+    prompt: tuple[Message, ...]
+    answer: Message
+    desirable: bool
+    plain: bool = False
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """Something to be answered.
 

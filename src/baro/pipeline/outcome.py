@@ -24,6 +24,8 @@ CURVES = {
     "reward": ("loss", "accuracy"),
     "rejection": ("nats_per_token",),
     "dpo": ("loss", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"),
+    "kto": ("loss", "kl", "rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected"),
+    "online_dpo": ("objective/scores", "objective/kl", "rewards/accuracies", "rewards/margins", "val/length"),
     **dict.fromkeys(
         ("ppo", "group", "rloo", "grpo"),
         ("objective/scores", "watch/held_out", "watch/gold", "objective/kl", "val/length", "watch/distinct_2"),

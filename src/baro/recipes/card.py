@@ -15,6 +15,8 @@ PURPOSE = {
     "rejection": "Answers instructions; fine-tuned on its own best-scored samples.",
     "dpo": "Answers instructions; trained on pairs of preferred and rejected answers.",
     "ppo": "Answers instructions; trained by reinforcement learning against a reward, near its SFT model.",
+    "kto": "Answers instructions; trained on single answers labelled good or bad.",
+    "online_dpo": "Answers instructions; trained on pairs of its own answers, chosen by a reward.",
     **dict.fromkeys(
         ("group", "rloo", "grpo"),
         "Answers instructions; trained by reinforcement learning, each answer against others to the same prompt.",

@@ -99,7 +99,7 @@ LOSSES: dict[str, Callable[[Pair, Config], Tensor]] = {
 WITHOUT_REFERENCE = {"simpo", "orpo"}
 
 
-def step(model, batch: Batch, config: Config) -> Loss:
+def step(model, batch: Batch, config) -> Loss:
     """The loss of one micro-batch, summed over its pairs."""
     sums, lengths = sequence_log_probs(model, batch), batch.learnt_per_sequence()
     ratios = sums - batch.extra["reference"]
@@ -119,7 +119,7 @@ def step(model, batch: Batch, config: Config) -> Loss:
 
 
 @torch.no_grad()
-def reference_log_probs(path: str, sequences: list, folder: Path, config: Config) -> Tensor:
+def reference_log_probs(path: str, sequences: list, folder: Path, config) -> Tensor:
     """(S,) float32 log-probs of the sequences under the model at `path`, from the cache where it has them."""
     digest = hashlib.sha256()
     for file in sorted(Path(path).glob("*.safetensors")) if Path(path).is_dir() else []:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -88,27 +88,30 @@ class Rollouts:
     """Updates made lazily: one rollout, then `epochs` passes over it in `minibatches` shuffled parts.
 
     Args:
-        act: rollout number → experience, with the policy as it is at that moment.
+        act: rollout number → experience (`sequences`, `batches`, `state`), with the policy as it is at that moment.
         rollouts: how many.
         max_sequences: answers in one micro-batch.
+        restored: state of an experience → the experience.
         extend: (update number, micro-batches) → micro-batches; a place to mix in other losses.
     """
 
     def __init__(
         self,
-        act: Callable[[int], Experience],
+        act: Callable[[int], Any],
         *,
         rollouts: int,
         epochs: int,
         minibatches: int,
         max_sequences: int,
         seed: int,
+        restored: Callable[[dict], Any] = Experience.restored,
         extend: Callable[[int, list[Batch]], list[Batch]] = lambda _, batches: batches,
     ) -> None:
+        self.restored = restored
         self.act, self.rollouts, self.epochs, self.minibatches = act, rollouts, epochs, minibatches
         self.max_sequences, self.seed, self.extend = max_sequences, seed, extend
         self.position = 0
-        self.experience: Experience | None = None
+        self.experience: Any = None
 
     def __len__(self) -> int:
         return self.rollouts * self.epochs * self.minibatches
@@ -136,7 +139,7 @@ class Rollouts:
     def restore(self, state: dict) -> None:
         """Go on from `state`."""
         self.position = state["position"]
-        self.experience = Experience.restored(state["experience"]) if state["experience"] else None
+        self.experience = self.restored(state["experience"]) if state["experience"] else None
 
 
 def weigh(batches: list[Batch], *, per: Literal["token", "answer", "limit"], longest: int) -> list[Batch]:

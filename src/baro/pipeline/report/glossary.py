@@ -21,6 +21,8 @@ NAMES = pairs(
         "dpo": ("DPO", "DPO"),
         "ppo": ("PPO", "PPO"),
         "ppo_no_kl": ("PPO without KL", "KL 없는 PPO"),
+        "kto": ("KTO", "KTO"),
+        "online_dpo": ("Online DPO", "온라인 DPO"),
         "group": ("Group method", "그룹 방법"),
         "rloo": ("RLOO", "RLOO"),
         "grpo": ("GRPO", "GRPO"),
