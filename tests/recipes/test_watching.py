@@ -86,6 +86,13 @@ def test_dpo_and_rejection_are_watched(train, rewards):
     assert (rejection.folder / "alarms.json").is_file()
 
 
+@pytest.mark.parametrize("method", ["group", "online_dpo"])
+def test_other_methods_that_sample_are_watched_too(train, rewards, method):
+    run = train(method, judge=rewards("longer"))
+    assert run.steps[-1]["watch/gold"] > 0
+    assert (run.folder / "alarms.json").is_file()
+
+
 def test_a_reference_that_is_another_model_is_noticed(train, move, model):
     other = train("dpo", ref_model=move(model, scale=2.0))
     assert "stale_reference" in alarms(other)
