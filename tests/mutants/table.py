@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import adapters
 import groups
+import health
 import methods
 import pure
 import rooms
@@ -18,4 +19,5 @@ MUTANTS: list[Mutant] = [
     *methods.MUTANTS,
     *groups.MUTANTS,
     *adapters.MUTANTS,
+    *health.MUTANTS,
 ]

@@ -335,7 +335,7 @@ def test_no_word_is_left_over():
     assert set(glossary.ALARMS) >= findings.HACKING_ALARMS
 
 
-ANCHORS = ("result", "frontier", "samples", "run", "curves", "warnings", "settings", "again")
+ANCHORS = ("result", "frontier", "health", "samples", "run", "curves", "warnings", "settings", "again")
 # What stands outside the two languages because it is the same in both, or is nobody's words but the user's.
 NEUTRAL = {*SAME, "Distinct‑", "baro", "English", "한국어", "playground-small", "cpu", "MiB", "GiB"}
 

@@ -23,6 +23,7 @@ MEND = "Mend or remove the row."
 ANSWER_MARK = "\n\nAssistant:"  # of dialogues written as one string, as in hh-rlhf
 TURN_MARK = re.compile(r"\n\n(Human|Assistant): ?")
 ALPACA = ("system", "history", "instruction", "input")
+PAIR = (*ALPACA, "prompt", "chosen", "rejected", "question", "messages", "conversations", "margin", "plain")
 
 
 # --- the readers of a row ---------------------------------------------------------------------------------------
@@ -321,16 +322,17 @@ def _preference(
         _check_order(prompt, where)
         if prompt[-1].role != "user":
             raise DataError(f"the prompt ends with the {prompt[-1].role}'s turn; expected the user's.", where=where)
+    columns = {name: value for name, value in row.items() if name not in PAIR}
     margin = row.get("margin")
     if margin in (None, ""):
-        return Preference(prompt, chosen, rejected, None, plain, where)
+        return Preference(prompt, chosen, rejected, None, plain, where, columns)
     try:
         number = math.nan if isinstance(margin, bool) else float(margin)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
         raise DataError(f"margin is {margin!r}; expected a finite number.", where=where)
-    return Preference(prompt, chosen, rejected, number, plain, where)
+    return Preference(prompt, chosen, rejected, number, plain, where, columns)
 
 
 def _implicit(

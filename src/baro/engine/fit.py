@@ -133,21 +133,15 @@ def fit(
 
     Raises:
         Stopped: a signal arrived; the update was finished and a checkpoint written.
-        BaroError: from the stream, as it came; a checkpoint was written before.
         NonFiniteError: `max_bad_updates` losses or gradients in a row were NaN or infinite.
         CheckpointError: the checkpoint to resume from is of another model, or one cannot be written.
     """
     extra, total, reason, evaluation = extra or {}, len(updates), "", dict[str, float]()
     at, resumed_at = _resume(run, modules, optimiser, updates, extra)
+    keep = lambda: _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)  # noqa: E731
     run.start(at.step, more=at.step < total)
     while at.step < total and not reason:
-        try:
-            update = next(updates)
-        except BaroError:  # a reward failed, say: what was learnt until now is kept, so that a mended run goes on
-            if at.step > resumed_at:
-                _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)
-            raise
-        sums = _accumulate(step, update, modules)
+        sums = _accumulate(step, _next(updates, keep if at.step > resumed_at else None), modules)
         at.step += 1
         if sums.fault:
             _skip(run, at, sums, max_bad_updates)
@@ -162,11 +156,21 @@ def fit(
         run.progress(at.step, total, text=sums.fault or f"loss {Mean(sums.total, sums.count).value:.4f}")
         stop = max(dist.share(run.stopping))
         if stop or (save_steps and (last or at.step % save_steps == 0)):
-            _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)
+            keep()
         if stop:
             raise Stopped(stop, str(run.folder))
     run.finish(at.step, reason)
     return FitResult(at.step, at.taken, at.skipped, resumed_at, evaluation, reason)
+
+
+def _next(updates: Updates, keep: Callable[[], None] | None) -> list[Batch]:
+    """The next update. When the stream fails (a reward raised, say), what was learnt is kept: mended, it goes on."""
+    try:
+        return next(updates)
+    except BaroError:
+        if keep is not None:
+            keep()
+        raise
 
 
 def _accumulate(step: Callable[[Batch], Loss], update: Sequence[Batch], modules: Mapping[str, nn.Module]) -> _Sums:

@@ -45,12 +45,13 @@ def run(file: Path, overrides: list[str], *, again: Sequence[str] | None = None)
         if not recipe.evaluate:
             return {"stages": results}
         measured = _evaluate(recipe, configs["evaluate"], keys, display)
+        cards = _health(recipe, configs, keys, display)
     if not dist.main_rank():
         return {}
     from baro.pipeline.outcome import write  # matplotlib and jinja2 only now
     from baro.pipeline.report.table import show
 
-    report = write(recipe, configs, results, measured)
+    report = write(recipe, configs, results, measured, cards)
     show(report, recipe.folder / "report.html", console=display.console)
     return report
 
@@ -149,3 +150,18 @@ def _evaluate(recipe: Recipe, config, keys: dict[str, str], display: Display) ->
     )
     display.end("evaluate", f"{len(found)} models")
     return found
+
+
+def _health(recipe: Recipe, configs: dict[str, Any], keys: dict[str, str], display: Display) -> dict[str, dict]:
+    """The health cards of the reward models that have held-out pairs."""
+    stages = {
+        name: configs[name]
+        for name, stage in recipe.stages.items()
+        if stage.method == "reward" and configs[name].eval_dataset
+    }
+    if not stages or not dist.main_rank():
+        return {}
+    from baro.pipeline.health import of_run
+
+    display.say("health of the reward model …")
+    return of_run(stages, keys, recipe.folder / "health", display.say)

@@ -30,6 +30,7 @@ from baro.models.load import language_model, load_tokenizer, weight_files
 from baro.objectives import preference as loss
 from baro.recipes import stage
 from baro.recipes.settings import DataPath, Method, ModelPath
+from baro.recipes.watching import Watcher
 
 
 class Config(Method):
@@ -51,6 +52,8 @@ class Config(Method):
     """Assumed share of flipped labels: cDPO with sigmoid, rDPO with robust."""
     simpo_gamma: float = 0.5
     """Target margin of SimPO."""
+    on_alarm: Literal["log", "stop"] = "log"
+    """What an alarm of the watch does: log says it, stop ends the run."""
     cache_dir: str | None = None
     """Where the reference log-probs are kept; default: output_dir/cache."""
     max_length: int = 1024
@@ -110,6 +113,7 @@ def step(model, batch: Batch, config) -> Loss:
         "rewards/accuracies": ((chosen - rejected).sign() + 1) / 2,
         "logps/chosen": pair.chosen.detach(),
         "logps/rejected": pair.rejected.detach(),
+        "watch/chosen_per_token": pair.mean_ratios[0].detach(),
     }
     return Loss(losses.sum(), {name: Mean(float(x.sum()), batch.count) for name, x in figures.items()})
 
@@ -166,12 +170,23 @@ def main(config: Config, display=None) -> dict:
                 right += wins(*(sums - batch.extra["reference"]).view(-1, 2).T.tolist())
             return {"accuracy": sum(right) / len(right)} if right else {}
 
+        watch = Watcher(config, run, model, tokenizer)
+
+        def look(number: int, figures: dict[str, float]) -> str | None:
+            first = number == 1 and config.loss_type not in WITHOUT_REFERENCE
+            drift = {"watch/first_drift": figures["rewards/chosen"] / config.beta} if first else {}
+            watch.note({**figures, **drift})
+            return watch.on_update(number, figures)
+
         stage.train(
             config,
             run,
             lambda batch: step(model, batch, config),
             stage.updates(config, rows, build),
             {"model": model.eval()},  # no dropout: the reference has none, and at the first step both agree
+            extra={"watch": watch},
+            on_update=look,
             evaluate=evaluate,
         )
+        watch.finish()
         return stage.finish(config, run, "dpo", model, tokenizer, evaluate(0), tokens=stage.of_pairs(run, rows))

@@ -30,6 +30,7 @@ from baro.recipes.experience import Experience, Rollouts, sums, weigh
 from baro.recipes.rollout import Actor, Models, figures
 from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import DataPath, ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
 
 
 class Config(Rewarded):
@@ -101,10 +102,9 @@ PER: dict[str, Literal["token", "answer", "limit"]] = {"dapo": "token", "dr_grpo
 class Memory:
     """Turns rollouts into experience: act, remember, pay, compare."""
 
-    def __init__(self, config: Config, actor: Actor) -> None:
-        self.config, self.actor = config, actor
-        self.draws = 0
-        self.figures: dict[str, float] = {}
+    def __init__(self, config: Config, actor: Actor, watch: Watcher | None = None) -> None:
+        self.config, self.actor, self.watch = config, actor, watch
+        self.draws, self.figures = 0, dict[str, float]()
 
     def state(self) -> dict:
         """How often prompts were drawn, and the last figures."""
@@ -141,6 +141,7 @@ class Memory:
         self.draws += draws
         shown = {"reward_std": float(scores.std(1, correction=0).mean()), "frac_reward_zero_std": alike}
         self.figures = figures(episodes, rewards, sums(old - reference, counts), entropy) | shown
+        self.figures |= self.watch.see(episodes, old.split(counts.tolist()), self.figures) if self.watch else {}
         cut = [config.mask_truncated_completions and not episode.ended for episode in episodes]
         credit = advantages.flatten().repeat_interleave(counts)
         return Experience(sequences, old, credit, reference=reference).without(cut)
@@ -177,11 +178,12 @@ def main(config: Config, display=None) -> dict:
         policy = language_model(config.model_name_or_path, **config.trained)
         reference = language_model(config.ref_model or config.model_name_or_path, **config.frozen)
         reference.requires_grad_(False)
-        models, k = Models(policy.eval(), None, reference.eval()), config.num_generations
+        models = Models(policy.eval(), None, reference.eval())
+        k, per = config.num_generations, PER.get(config.loss_type, "answer")
         micro, score = stage.micro_size(config, config.rollout_batch_size), scorer(config, tokenizer)
         actor = Actor(config, models, tokenizer, prompts, score, micro=micro, samples=k, world=environment(config))
-        memory = Memory(config, actor)
-        per = PER.get(config.loss_type, "answer")
+        watch = Watcher(config, run, policy, tokenizer, referees(config, tokenizer))
+        memory = Memory(config, actor, watch)
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),
@@ -191,7 +193,7 @@ def main(config: Config, display=None) -> dict:
             seed=config.seed,
             extend=lambda _, batches: weigh(batches, per=per, longest=config.max_completion_length),
         )
-        learn, extra = (lambda batch: step(config, models, memory, batch)), {"memory": memory}
-        stage.train(config, run, learn, updates, {"policy": policy}, extra=extra)
-        tokens = stage.counted(run)
-        return stage.finish(config, run, config.method, policy, tokenizer, memory.figures, tokens=tokens)
+        learn, extra = (lambda batch: step(config, models, memory, batch)), {"memory": memory, "watch": watch}
+        stage.train(config, run, learn, updates, {"policy": policy}, extra=extra, on_update=watch.on_update)
+        watch.finish()
+        return stage.finish(config, run, config.method, policy, tokenizer, memory.figures, tokens=stage.counted(run))

@@ -24,6 +24,7 @@ from baro.recipes.experience import Rollouts
 from baro.recipes.rollout import Actor, Models
 from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import DataPath, ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
 
 
 class Config(Rewarded):
@@ -87,8 +88,8 @@ class Duels:
 class Memory:
     """Turns rollouts into pairs: act, choose, remember the reference."""
 
-    def __init__(self, config: Config, actor: Actor) -> None:
-        self.config, self.actor = config, actor
+    def __init__(self, config: Config, actor: Actor, watch: Watcher | None = None) -> None:
+        self.config, self.actor, self.watch = config, actor, watch
         self.figures: dict[str, float] = {}
 
     def state(self) -> dict:
@@ -118,6 +119,8 @@ class Memory:
             "val/length": sum(episode.sequence.count for episode in episodes) / len(episodes),
             "frac_reward_zero_std": alike,
         }
+        if self.watch:
+            self.figures |= self.watch.see(episodes, (), self.figures)
         return Duels(sequences, anchors.view(-1, 2))
 
     @torch.no_grad()
@@ -142,7 +145,9 @@ def main(config: Config, display=None) -> dict:
         models = Models(policy.eval(), None, reference.eval())
         micro, score, world = stage.micro_size(config), scorer(config, tokenizer), environment(config)
         k = config.num_generations
-        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, samples=k, world=world))
+        watch = Watcher(config, run, policy, tokenizer, referees(config, tokenizer))
+        actor = Actor(config, models, tokenizer, prompts, score, micro=micro, samples=k, world=world)
+        memory = Memory(config, actor, watch)
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),
@@ -158,6 +163,8 @@ def main(config: Config, display=None) -> dict:
             shown = {name: dpo.Mean(figure * batch.count, batch.count) for name, figure in memory.figures.items()}
             return replace(found, stats=found.stats | shown)
 
-        stage.train(config, run, learn, updates, {"policy": policy}, extra={"memory": memory})
+        extra = {"memory": memory, "watch": watch}
+        stage.train(config, run, learn, updates, {"policy": policy}, extra=extra, on_update=watch.on_update)
+        watch.finish()
         tokens = round(stage.counted(run) * 2 * memory.figures.get("val/length", 0.0))
         return stage.finish(config, run, "online_dpo", policy, tokenizer, memory.figures, tokens=tokens)

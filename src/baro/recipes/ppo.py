@@ -34,6 +34,7 @@ from baro.recipes.mixture import TextMix
 from baro.recipes.rollout import Actor, Models, figures
 from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import DataPath, ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
 
 
 class Config(Rewarded):
@@ -82,8 +83,8 @@ class Config(Rewarded):
 class Memory:
     """Turns rollouts into experience: act, remember, pay for drift, credit."""
 
-    def __init__(self, config: Config, actor: Actor) -> None:
-        self.config, self.actor, self.kl_coef = config, actor, config.kl_coef
+    def __init__(self, config: Config, actor: Actor, watch: Watcher | None = None) -> None:
+        self.config, self.actor, self.watch, self.kl_coef = config, actor, watch, config.kl_coef
         self.figures: dict[str, float] = {}
 
     def state(self) -> dict:
@@ -117,6 +118,9 @@ class Memory:
             "objective/kl_coef": self.kl_coef,
             "val/explained_variance": _explained(value, returns[acts]),
         }
+        if self.watch:
+            self.figures |= self.watch.see(episodes, old.split(counts), self.figures)
+            self.kl_coef *= self.watch.price()
         if config.kl_target is not None:
             n, horizon = len(episodes), config.kl_horizon
             spent = self.figures["objective/kl"]
@@ -166,7 +170,8 @@ def main(config: Config, display=None) -> dict:
         models = Models(policy.eval(), value.eval(), reference.eval())
         micro = stage.micro_size(config, config.rollout_batch_size)
         score, world = scorer(config, tokenizer), environment(config)
-        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, world=world))
+        watch = Watcher(config, run, policy, tokenizer, referees(config, tokenizer))
+        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, world=world), watch)
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),
@@ -183,7 +188,9 @@ def main(config: Config, display=None) -> dict:
             updates,
             {"policy": policy, "value": value},
             rates={"policy": config.learning_rate, "value": config.value_learning_rate or config.learning_rate},
-            extra={"memory": memory},
+            extra={"memory": memory, "watch": watch},
+            on_update=watch.on_update,
         )
+        watch.finish()
         tokens, critic = stage.counted(run), {"value": value}
         return stage.finish(config, run, "ppo", policy, tokenizer, memory.figures, tokens=tokens, extra_models=critic)

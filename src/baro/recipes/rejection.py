@@ -26,6 +26,8 @@ from baro.recipes.episodes import Episode, play
 from baro.recipes.pretrain import step
 from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import DataPath, ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
+from baro.watch import rules
 
 
 class Config(Rewarded):
@@ -132,6 +134,8 @@ def main(config: Config, display=None) -> dict:
         prompts = stage.read(read_prompts, config, run, tokenizer)
         model = language_model(config.model_name_or_path, **config.trained)
         score, world, k = scorer(config, tokenizer), environment(config), config.num_generations
+        limits = rules.Limits(window=1)  # a round has many answers
+        watch = Watcher(config, run, model, tokenizer, referees(config, tokenizer), limits=limits)
 
         def select(number: int) -> tuple[list[tuple[Sequence, float]], dict[str, float]]:
             first = number * len(prompts)
@@ -145,8 +149,18 @@ def main(config: Config, display=None) -> dict:
             if dist.main_rank():
                 write(Path(config.output_dir), rows)
             found = [(row[int(i)].sequence, float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
-            return found, gains(scores)
+            seen = watch.see([one for row in rows for one in row], (), {"objective/scores": float(scores.mean())})
+            return found, gains(scores) | seen
 
         rounds = Rounds(config, select, len(prompts))
-        stage.train(config, run, lambda batch: step(model, batch), rounds, {"model": model})
+        stage.train(
+            config,
+            run,
+            lambda batch: step(model, batch),
+            rounds,
+            {"model": model},
+            extra={"watch": watch},
+            on_update=watch.on_update,
+        )
+        watch.finish()
         return stage.finish(config, run, "rejection", model, tokenizer, rounds.figures, tokens=stage.counted(run))

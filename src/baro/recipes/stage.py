@@ -112,13 +112,14 @@ def paired(config, extra: Callable[[list], dict[str, torch.Tensor]]) -> Callable
     return build
 
 
-def train(config, run: Run, step, stream, modules: dict, *, rates=None, extra=None, evaluate=None) -> None:
+def train(config, run, step, stream, modules, *, rates=None, extra=None, evaluate=None, on_update=None) -> None:
     """Run the loop with the optimiser and schedule of `config`.
 
     Args:
         step: micro-batch → summed loss. stream: the updates. modules: what is trained, by name.
         rates: peak learning rate by module name; default: config.learning_rate for all.
         extra: further objects with state()/restore(). evaluate: step → figures.
+        on_update: (step, the update's figures) → a reason to end the run, or None.
     """
     total = len(stream)
     shape = {"steps": total, "warmup": config.warmup(total), "minimum": config.min_lr_ratio}
@@ -142,6 +143,7 @@ def train(config, run: Run, step, stream, modules: dict, *, rates=None, extra=No
         save_total_limit=config.save_total_limit,
         logging_steps=config.logging_steps,
         extra=extra,
+        on_update=on_update,
         evaluate=evaluate,
         eval_steps=config.eval_steps,
     )

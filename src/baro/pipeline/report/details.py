@@ -34,6 +34,7 @@ class Details:
         confidence: level of all intervals, a share.
         correlation: Spearman's rank correlation of proxy reward and judge over the answers of all models.
         correlations: the same within the answers of each model.
+        health: reward stage -> its health card, whose page is health/<stage>.html.
     """
 
     command: str
@@ -53,3 +54,4 @@ class Details:
     confidence: float = 0.95
     correlation: float | None = None
     correlations: Mapping[str, float | None] = field(default_factory=dict)
+    health: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

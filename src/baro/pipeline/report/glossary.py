@@ -134,6 +134,13 @@ ALARMS = pairs(
         "diversity_collapsed": ("less variety", "다양성 감소"),
         "length_drift": ("length drift", "길이 변화"),
         "capability_lost": ("capability lost", "능력 저하"),
+        "length_exploit": ("length exploited", "길이 악용"),
+        "collapse": ("collapse", "붕괴"),
+        "value_useless": ("critic useless", "가치 모델 무용"),
+        "chosen_likelihood_falls": ("chosen answers fall", "고른 답변 하락"),
+        "sampler_trainer_mismatch": ("sampler ≠ trainer", "표본 ≠ 학습"),
+        "stale_reference": ("wrong reference", "기준 모델 어긋남"),
+        "ensemble_disagrees": ("ensemble disagrees", "앙상블 불일치"),
     }
 )
 ALARM_MEANINGS = pairs(
@@ -162,6 +169,22 @@ ALARM_MEANINGS = pairs(
         "capability_lost": (
             "The model has become worse at tasks it could do before.",
             "전에 하던 과제를 더 못하게 되었습니다.",
+        ),
+        "length_exploit": ("Longer answers earn more, so answers grew.", "긴 답이 점수를 더 받아 답이 길어졌습니다."),
+        "collapse": ("Answers repeat, or no longer end.", "답이 반복되거나 끝나지 않습니다."),
+        "value_useless": ("The critic explains nothing.", "가치 모델이 아무것도 설명하지 못합니다."),
+        "chosen_likelihood_falls": (
+            "The margin grew, but the chosen answers themselves became less likely.",
+            "차이는 커졌지만 고른 답변 자체의 가능도가 떨어졌습니다.",
+        ),
+        "sampler_trainer_mismatch": (
+            "Sampler and trainer disagree about probabilities.",
+            "표본 추출과 학습의 확률이 서로 다릅니다.",
+        ),
+        "stale_reference": ("The reference is another model.", "기준 모델이 다른 모델입니다."),
+        "ensemble_disagrees": (
+            "The reward models disagree more and more.",
+            "보상 모델들의 의견 차이가 커지고 있습니다.",
         ),
     }
 )
@@ -192,6 +215,9 @@ FIGURES = pairs(
         "policy/clipfrac_avg": ("clipped share of tokens", "잘린 토큰 비율"),
         "val/length": ("length, tokens per answer", "길이, 답변당 토큰"),
         "val/ended": ("answers that end", "끝맺은 답변 비율"),
+        "watch/held_out": ("held-out reward model", "따로 둔 보상 모델"),
+        "watch/gold": ("gold judge", "심판 점수"),
+        "watch/distinct_2": ("distinct token pairs", "서로 다른 토큰 쌍"),
         "val/explained_variance": ("variance the critic explains", "가치 모델이 설명하는 분산"),
     }
 )
