@@ -1,4 +1,4 @@
-"""baro data …: look at data."""
+"""baro data …: look at data, choose from it, prepare it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from baro.cli.app import group
+from baro.cli.app import FREE, group, tune
+from baro.cli.words import listed, with_files
 
-data = group("data", "Look at data.")
+data = group("data", "Look at data, choose from it, prepare it.")
 
 
 @data.command("show")
@@ -24,3 +25,21 @@ def show_data(
     from baro.models.load import load_tokenizer
 
     show(file, load_tokenizer(model), rows=rows, max_length=max_length)
+
+
+@data.command("curate", context_settings=FREE)
+def curate_data(
+    context: typer.Context,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="List every setting with its default, and stop.")
+    ] = False,
+) -> None:
+    """Choose the good rows of instruction data: FILE… --keep 1000 --by quality,ifd model=… out=FOLDER."""
+    from baro.engine import config as reader
+    from baro.pipeline.curation.choose import Curate, curate
+
+    if settings:
+        listed(reader.describe(Curate))
+        return
+    tune()
+    curate(reader.load(Curate, None, with_files(context.args)))
