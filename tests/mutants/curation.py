@@ -6,6 +6,38 @@ from mutant import Mutant
 
 MUTANTS = [
     Mutant(
+        name="ranks begin at 0",
+        incident="of our own: every token of rank 3 would be marginal's second",
+        file="models/logits.py",
+        old="return 1 + (logits > logits.gather",
+        new="return (logits > logits.gather",
+        test="evals/test_shift.py",
+    ),
+    Mutant(
+        name="ranks are read at the token, not before it",
+        incident="of our own: the shift by one forgotten",
+        file="models/forward.py",
+        old="return ranks(hidden(model, batch).index_select(0, states), head_of(model), targets)",
+        new="return ranks(hidden(model, batch).index_select(0, states + 1), head_of(model), targets)",
+        test="evals/test_shift.py",
+    ),
+    Mutant(
+        name="rank 3 counts as shifted",
+        incident="of our own: URIAL's marginal is 2 and 3",
+        file="evals/shift.py",
+        old="1 if rank <= 3 else 2",
+        new="1 if rank < 3 else 2",
+        test="evals/test_shift.py",
+    ),
+    Mutant(
+        name="the aligned model ranks its own answers",
+        incident="of our own: no token would ever be shifted",
+        file="evals/shift.py",
+        old="return summary(rows, answer_ranks(base, rows), tokenizer)",
+        new="return summary(rows, answer_ranks(aligned, rows), tokenizer)",
+        test="evals/test_shift.py",
+    ),
+    Mutant(
         name="IFD divides the other way round",
         incident="of our own: the hardest rows would be dropped",
         file="evals/difficulty.py",

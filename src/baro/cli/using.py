@@ -23,8 +23,23 @@ def score(context: typer.Context) -> None:
 
 @app.command("eval", context_settings=FREE)
 def evaluate(context: typer.Context) -> None:
-    """Metrics of a model: model=… text=… tasks=… prompts=… judge=… reward_model=… reference=…"""
+    """Metrics of a model: model=… text=… tasks=… prompts=… judge=… reward_model=… reference=…
+
+    baro eval shift BASE ALIGNED --prompts FILE: what alignment changed, token by token.
+    """
+    if context.args[:1] == ["shift"]:
+        return _shift(context.args[1:])
     _inference("Evaluate", "evaluate", context.args)
+
+
+def _shift(words: list[str]) -> None:
+    from baro.engine import config as reader
+    from baro.pipeline.shift import ShiftSettings, shift
+
+    names = [f"{key}={word}" for key, word in zip(("base", "aligned"), words, strict=False) if "=" not in word]
+    checked = reader.load(ShiftSettings, None, [*names, *words[len(names) :]])
+    tune()
+    shift(checked)
 
 
 def _inference(kind: str, function: str, words: list[str]) -> None:

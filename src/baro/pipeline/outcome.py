@@ -57,6 +57,11 @@ def write(
             for name, result in results.items()
         },
         "models": models,
+        "shift": {
+            name: {key: found["shift"][key] for key in ("unshifted", "marginal", "shifted", "tokens")}
+            for name, found in measured.items()
+            if found.get("shift")
+        },
     }
     report = _finite(report)
     write_page(recipe.folder, report, _details(recipe, configs, measured, models))
@@ -92,6 +97,7 @@ def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict],
             for name, c in configs.items()
         },
         warnings=_warnings(recipe, config, models),
+        shifts={name: found["shift"] for name, found in measured.items() if found.get("shift")},
         correlation=_agreement(list(measured.values())),
         correlations={name: _agreement([found]) for name, found in measured.items()},
         capability_measures={

@@ -32,6 +32,8 @@ def figure(caption: Words, drawing: Markup, *, wide: bool = False) -> Markup:
 def histogram(values: ArrayLike, kept: ArrayLike) -> Markup:
     """Shares of the kept (coloured) and of the other rows (grey) in equal bins; the outer 1 % goes to the last bins.
 
+    Values over more than two powers of ten lie on a logarithmic axis.
+
     Args:
         values: (n,), NaN left out. kept: (n,) bool.
     """
@@ -40,6 +42,9 @@ def histogram(values: ArrayLike, kept: ArrayLike) -> Markup:
     if not known.any():
         return Markup("")
     low, high = np.percentile(array[known], [0.5, 99.5])
+    logarithmic = low > 0 and high / low > 100
+    if logarithmic:
+        array, low, high = np.log(np.maximum(array, low)), np.log(low), np.log(high)
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, BINS + 1)
@@ -59,8 +64,8 @@ def histogram(values: ArrayLike, kept: ArrayLike) -> Markup:
                     f'width="{step - 1:.1f}" height="{tall:.1f}"/>'
                 )
     parts.append(f'<line class="axis" x1="0" x2="{WIDTH}" y1="{floor}" y2="{floor}"/>')
-    for value, x, anchor in ((low, 0, "start"), ((low + high) / 2, WIDTH / 2, "middle"), (high, WIDTH, "end")):
-        parts.append(f'<text x="{x}" y="{HEIGHT - 4}" text-anchor="{anchor}">{numbers.number(float(value))}</text>')
+    for value, x, anchor in _marks(low, high, logarithmic):
+        parts.append(f'<text x="{x}" y="{HEIGHT - 4}" text-anchor="{anchor}">{numbers.number(value)}</text>')
     return Markup("".join([*parts, "</svg>"]))
 
 
@@ -115,6 +120,12 @@ def stacked(rows: Items[tuple[str, Items[float]]]) -> Markup:
             )
             x += width
     return Markup("".join([*parts, "</svg>"]))
+
+
+def _marks(low: float, high: float, logarithmic: bool) -> list[tuple[float, float, str]]:
+    """The values written under a histogram: (value, x, text anchor)."""
+    places = ((low, 0.0, "start"), ((low + high) / 2, WIDTH / 2, "middle"), (high, WIDTH, "end"))
+    return [(float(np.exp(value) if logarithmic else value), x, anchor) for value, x, anchor in places]
 
 
 def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
