@@ -43,3 +43,21 @@ def curate_data(
         return
     tune()
     curate(reader.load(Curate, None, with_files(context.args)))
+
+
+@data.command("ablate", context_settings=FREE)
+def ablate_data(
+    context: typer.Context,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="List every setting with its default, and stop.")
+    ] = False,
+) -> None:
+    """Was a selection good? FOLDER model_name_or_path=… out=… prompts=… judge=…: trains on it and on the controls."""
+    from baro.engine import config as reader
+    from baro.pipeline.curation.ablate import Ablate, ablate
+
+    if settings:
+        listed(reader.describe(Ablate))
+        return
+    tune()
+    ablate(reader.load(Ablate, None, with_files(context.args, "folder")))
