@@ -1,4 +1,4 @@
-"""baro data …: look at data, choose from it, prepare it."""
+"""baro data …: look at data."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from baro.cli.app import FREE, group, tune
-from baro.cli.words import listed, with_files
+from baro.cli.app import group
 
-data = group("data", "Look at data, choose from it, prepare it.")
+data = group("data", "Look at data.")
 
 
 @data.command("show")
@@ -25,39 +24,3 @@ def show_data(
     from baro.models.load import load_tokenizer
 
     show(file, load_tokenizer(model), rows=rows, max_length=max_length)
-
-
-@data.command("curate", context_settings=FREE)
-def curate_data(
-    context: typer.Context,
-    settings: Annotated[
-        bool, typer.Option("--settings", help="List every setting with its default, and stop.")
-    ] = False,
-) -> None:
-    """Choose the good rows of instruction data: FILE… --keep 1000 --by quality,ifd model=… out=FOLDER."""
-    from baro.engine import config as reader
-    from baro.pipeline.curation.choose import Curate, curate
-
-    if settings:
-        listed(reader.describe(Curate))
-        return
-    tune()
-    curate(reader.load(Curate, None, with_files(context.args)))
-
-
-@data.command("ablate", context_settings=FREE)
-def ablate_data(
-    context: typer.Context,
-    settings: Annotated[
-        bool, typer.Option("--settings", help="List every setting with its default, and stop.")
-    ] = False,
-) -> None:
-    """Was a selection good? FOLDER model_name_or_path=… out=… prompts=… judge=…: trains on it and on the controls."""
-    from baro.engine import config as reader
-    from baro.pipeline.curation.ablate import Ablate, ablate
-
-    if settings:
-        listed(reader.describe(Ablate))
-        return
-    tune()
-    ablate(reader.load(Ablate, None, with_files(context.args, "folder")))

@@ -215,6 +215,5 @@ def _print(console: Console, summary: dict[str, Any], out: Path) -> None:
             f"learnt from {told['labelled']:,} labelled rows: cross-validated AUC {told['auc']:.3f} "
             f"[{told['auc_low']:.3f}, {told['auc_high']:.3f}]"
         )
-    console.print(
-        f"kept {summary['kept']:,} of {summary['rows']:,} rows → {out}/selection.jsonl; look at curation.html"
-    )
+    told = f"kept {summary['kept']:,} of {summary['rows']:,} rows → {out}/selection.jsonl; look at {out}/curation.html"
+    console.print(told, soft_wrap=True)
