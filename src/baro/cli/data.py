@@ -24,3 +24,48 @@ def show_data(
     from baro.models.load import load_tokenizer
 
     show(file, load_tokenizer(model), rows=rows, max_length=max_length)
+
+
+@data.command("check")
+def check_data(
+    files: Annotated[list[str], typer.Argument(help="Files, folders, globs or names on the hub.")],
+    model: Annotated[str | None, typer.Option(help="Model whose tokenizer and template render the rows.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every finding here.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the page with the token-level view here.")] = None,
+    eval: Annotated[list[Path] | None, typer.Option(help="Evaluation file that must not be in the data.")] = None,
+    max_length: Annotated[int, typer.Option(help="Tokens kept of a row.")] = 1024,
+    format: Annotated[str | None, typer.Option(help="Read the rows as this format.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="ours=theirs, for example instruction=Q.")] = None,
+    max_rows: Annotated[int | None, typer.Option(help="Look at the first rows only.")] = None,
+) -> None:
+    """Look for everything that is wrong with data. Leaves with 1 if there is an error, with 0 if there are warnings."""
+    from baro.data.doctor import page, tell
+    from baro.data.doctor.examine import examine
+    from baro.data.doctor.registry import Setting
+    from baro.data.find import find
+
+    tokenizer = None
+    if model is not None:
+        from baro.models.load import load_tokenizer
+
+        tokenizer = load_tokenizer(model)
+    held_out = tuple(find(eval, text=True)) if eval else ()
+    setting = Setting(tokenizer=tokenizer, max_length=max_length, held_out=held_out)
+    report = examine(files, setting, columns=_names(columns), format=format, max_rows=max_rows)
+    if json is not None:
+        tell.write_json(report, json)
+    if html is not None:
+        page.write_page(report, html, tokenizer, max_length)
+    tell.show(report)
+    if report.errors:
+        raise typer.Exit(1)
+
+
+def _names(columns: list[str] | None) -> dict[str, str] | None:
+    """ours=theirs words as a mapping."""
+    from baro.core.errors import ConfigError
+
+    wrong = [word for word in columns or () if "=" not in word]
+    if wrong:
+        raise ConfigError(f"found {wrong[0]!r}; expected ours=theirs, for example instruction=Q.", where="--columns")
+    return dict(word.split("=", 1) for word in columns) if columns else None

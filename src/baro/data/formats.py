@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from baro.core.errors import DataError
-from baro.data.files import kind_of
-from baro.data.records import Dialogue, Message, Preference, Prompt, Text
+from baro.data.records import Dialogue, Judgement, Message, Preference, Prompt, Text
+from baro.data.row import kind_of
 
 Columns = dict[str, Any]
 ROLE_NAMES = {"system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
@@ -25,7 +25,7 @@ TURN_MARK = re.compile(r"\n\n(Human|Assistant): ?")
 ALPACA = ("system", "history", "instruction", "input")
 
 
-# --- the four readers of a row ---------------------------------------------------------------------------------------
+# --- the readers of a row ---------------------------------------------------------------------------------------
 
 
 def text_of(row: Columns, where: str) -> tuple[Text, str]:
@@ -38,6 +38,12 @@ def text_of(row: Columns, where: str) -> tuple[Text, str]:
 def dialogue_of(row: Columns, where: str, plain: bool | None) -> tuple[Dialogue, str]:
     """A conversation, and the format in words."""
     default = False
+    if row.get("label") is False and "completion" in row:
+        raise DataError(
+            "label is false: this answer was judged bad; expected answers to learn.",
+            where=where,
+            hint="Leave the row out, or pair it with a good answer: baro data convert FILE OUT --format preference.",
+        )
     if (turns := _turns_column(row)) is not None:
         messages, kind = _with_system(row, _messages(row[turns], turns, where), where), _turns_kind(turns, row)
     elif "prompt" in row and "completion" in row:
@@ -96,6 +102,22 @@ def preference_of(row: Columns, where: str, plain: bool | None) -> tuple[Prefere
     chosen = _after(_answer(row["chosen"], "chosen", where, prompt), prompt)
     rejected = _after(_answer(row["rejected"], "rejected", where, prompt, may_be_empty=True), prompt)
     return _preference(row, prompt, chosen, rejected, loose, where), kind
+
+
+def judgement_of(row: Columns, where: str, plain: bool | None) -> tuple[Judgement, str]:
+    """One answer judged good or bad, and the format in words."""
+    label = row.get("label")
+    known = {"true": True, "false": False, "1": True, "0": False}
+    if str(label).strip().lower() not in known:
+        found = kind_of(label) if not isinstance(label, str | int) else repr(label)
+        raise DataError(f"label is {found}; expected true or false.", where=where, hint=MEND)
+    dialogue, kind = dialogue_of({**row, "label": True}, where, plain)
+    if dialogue.messages[-1].role != "assistant":
+        raise DataError("the last turn is not the assistant's; expected the answer that was judged.", where=where)
+    first = len(dialogue.messages) - 1
+    prompt, completion = dialogue.messages[:first], dialogue.messages[first:]
+    good = known[str(label).strip().lower()]
+    return Judgement(prompt, completion, good, dialogue.plain, where), f"{kind}, label"
 
 
 def prompt_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str]:

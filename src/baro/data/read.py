@@ -1,24 +1,35 @@
 """Data files as records, with the file and row of everything that is wrong with them.
 
-Reads JSONL, JSON arrays, CSV, TSV and Parquet, and for texts `.txt`, all but Parquet also gzipped; one path, several, a
-directory or a glob. The format is told by the columns of each row and is named in `Dataset.description`. See `formats`
-for what counts as plain.
+Reads what `find` and `files` read. The format is told by the columns of each row, or given, and is named in
+`Dataset.description`. See `formats` for what counts as plain, `dialects` for the columns of other tools.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from baro.core.errors import ConfigError, DataError
+from baro.data.dialects import FORMATS, LAYOUTS, Columns, Noun, only, renamed, translated
 from baro.data.files import Paths, Row, Separate, find, rows_of, write_jsonl
-from baro.data.formats import dialogue_of, preference_of, prompt_of, task_of, text_of
-from baro.data.records import Dialogue, Preference, Prompt, Text
+from baro.data.formats import dialogue_of, judgement_of, preference_of, prompt_of, task_of, text_of
+from baro.data.records import Dialogue, Judgement, Preference, Prompt, Text
+from baro.data.sniff import kind_of_file
 
-__all__ = ["Dataset", "read_dialogues", "read_preferences", "read_prompts", "read_texts", "write_jsonl"]
+__all__ = [
+    "Dataset",
+    "read_dialogues",
+    "read_judgements",
+    "read_preferences",
+    "read_prompts",
+    "read_tasks",
+    "read_texts",
+    "records",
+    "write_jsonl",
+]
 
 R = TypeVar("R")
 OnBadRow = Literal["error", "skip"]
@@ -46,6 +57,7 @@ def read_texts(
     skipped_to: Path | None = None,
     max_samples: int | None = None,
     columns: Mapping[str, str] | None = None,
+    format: str | None = None,
     separate: Separate = "blank",
 ) -> Dataset[Text]:
     """Documents: the column `text` of each row, or a `.txt` file's documents.
@@ -56,12 +68,13 @@ def read_texts(
         skipped_to: JSONL file for the rows left out, each with its place and the reason.
         max_samples: read no more records than this.
         columns: our name of a column → the file's, for example {"text": "document"}.
+        format: the name of a format of `dialects`; None to go by the columns of each row.
         separate: where documents of a `.txt` file end: at a "blank" line, at every "line", or "none": one document.
 
     Raises:
         DataError: a file or row cannot be used.
     """
-    return _read(paths, text_of, "texts", on_bad_row, skipped_to, max_samples, columns, separate, text=True)
+    return _read(Way("texts", columns, format, separate=separate), paths, on_bad_row, skipped_to, max_samples)
 
 
 def read_dialogues(
@@ -71,6 +84,7 @@ def read_dialogues(
     skipped_to: Path | None = None,
     max_samples: int | None = None,
     columns: Mapping[str, str] | None = None,
+    format: str | None = None,
     plain: bool | None = None,
 ) -> Dataset[Dialogue]:
     """Conversations: messages, ShareGPT, prompt/completion, alpaca (whose `text`, a rendered prompt, is not used).
@@ -80,15 +94,7 @@ def read_dialogues(
 
     Other arguments and errors as in `read_texts`.
     """
-    return _read(
-        paths,
-        lambda row, where: dialogue_of(row, where, plain),
-        "conversations",
-        on_bad_row,
-        skipped_to,
-        max_samples,
-        columns,
-    )
+    return _read(Way("conversations", columns, format, plain), paths, on_bad_row, skipped_to, max_samples)
 
 
 def read_preferences(
@@ -98,21 +104,14 @@ def read_preferences(
     skipped_to: Path | None = None,
     max_samples: int | None = None,
     columns: Mapping[str, str] | None = None,
+    format: str | None = None,
     plain: bool | None = None,
 ) -> Dataset[Preference]:
     """Pairs: prompt/chosen/rejected, chosen/rejected with the prompt in both, or alpaca or ShareGPT with both answers.
 
     Arguments and errors as in `read_dialogues`.
     """
-    return _read(
-        paths,
-        lambda row, where: preference_of(row, where, plain),
-        "preferences",
-        on_bad_row,
-        skipped_to,
-        max_samples,
-        columns,
-    )
+    return _read(Way("preferences", columns, format, plain), paths, on_bad_row, skipped_to, max_samples)
 
 
 def read_prompts(
@@ -122,6 +121,7 @@ def read_prompts(
     skipped_to: Path | None = None,
     max_samples: int | None = None,
     columns: Mapping[str, str] | None = None,
+    format: str | None = None,
     plain: bool | None = None,
 ) -> Dataset[Prompt]:
     """Prompts: prompt, messages that end with the user's turn, or alpaca; a row's other columns stay with it.
@@ -129,87 +129,179 @@ def read_prompts(
     A prompt given as a string is a user's turn, unless the row says "plain": true. Arguments and errors as in
     `read_dialogues`.
     """
-    return _read(
-        paths,
-        lambda row, where: prompt_of(row, where, plain),
-        "prompts",
-        on_bad_row,
-        skipped_to,
-        max_samples,
-        columns,
-    )
+    return _read(Way("prompts", columns, format, plain), paths, on_bad_row, skipped_to, max_samples)
+
+
+def read_judgements(
+    paths: Paths,
+    *,
+    on_bad_row: OnBadRow = "error",
+    skipped_to: Path | None = None,
+    max_samples: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    plain: bool | None = None,
+) -> Dataset[Judgement]:
+    """Single answers with a label, good or bad (KTO). Arguments and errors as in `read_dialogues`."""
+    return _read(Way("judgements", columns, format, plain), paths, on_bad_row, skipped_to, max_samples)
 
 
 def read_tasks(
-    paths: Paths, *, max_samples: int | None = None, columns: Mapping[str, str] | None = None
+    paths: Paths,
+    *,
+    max_samples: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
 ) -> Dataset[Prompt]:
     """Conversations whose last answer is known: prompts with that answer as the column `output`, beside all others.
 
     Formats and errors as in `read_dialogues`.
     """
-    return _read(paths, lambda row, where: task_of(row, where, None), "tasks", "error", None, max_samples, columns)
+    return _read(Way("conversations", columns, format, tasks=True), paths, "error", None, max_samples)
+
+
+# --- one way through -------------------------------------------------------------------------------------------------
+
+CONVERT: dict[Noun, Callable[[Columns, str, bool | None], tuple[Any, str]]] = {
+    "texts": lambda row, where, _: text_of(row, where),
+    "conversations": dialogue_of,
+    "preferences": preference_of,
+    "judgements": judgement_of,
+    "prompts": prompt_of,
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How rows are read.
+
+    Attributes:
+        noun: what they are read as.
+        columns: our name of a column → the file's.
+        format: one of `dialects.FORMATS`; None to go by the columns of each row.
+        plain: as in `read_dialogues`.
+        separate: as in `read_texts`.
+        tasks: conversations become prompts whose answer is known.
+    """
+
+    noun: Noun
+    columns: Mapping[str, str] | None = None
+    format: str | None = None
+    plain: bool | None = None
+    separate: Separate = "blank"
+    tasks: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format is None:
+            return
+        if self.format not in FORMATS:
+            raise ConfigError(f"format is {self.format!r}; expected one of {', '.join(FORMATS)}.", where="format")
+        noun = LAYOUTS[self.format].noun
+        if noun != self.noun and not (self.noun == "prompts" and noun in ("conversations", "prompts")):
+            raise ConfigError(f"the format {self.format} holds {noun}; here {self.noun} are read.", where="format")
+
+    def translate(self, columns: Columns, where: str) -> tuple[Columns, str]:
+        """The columns as the formats name them, and what was taken for what.
+
+        Raises:
+            DataError: they are not of the format asked for.
+        """
+        if self.format in ("ms-swift", "nemo") or self.format is None:
+            return translated(columns, self.noun, where)
+        return (only(columns, self.format, where) if self.noun != "prompts" else columns), ""
+
+    def convert(self, columns: Columns, where: str) -> tuple[Any, str]:
+        """The record of a row under our names, and what it was taken for.
+
+        Raises:
+            DataError: the row cannot be used.
+        """
+        columns, remark = self.translate(columns, where)
+        record, kind = (
+            task_of(columns, where, self.plain) if self.tasks else CONVERT[self.noun](columns, where, self.plain)
+        )
+        return record, f"{kind} ({remark})" if remark else kind
+
+
+class Found(NamedTuple):
+    """One row as it was read: its place in its file, counted from 0, and its record or what is wrong with it."""
+
+    path: Path
+    place: int
+    row: Row
+    record: Any = None
+    kind: str = ""
+    problem: DataError | None = None
+
+    @property
+    def where(self) -> str:
+        """`file:row`."""
+        return f"{self.path}:{self.row.number}"
+
+
+def records(way: Way, files: list[Path]) -> Iterator[Found]:
+    """Every row of the files, in order, one at a time: files larger than memory are read like any other."""
+    for path in files:
+        for place, row in enumerate(rows_of(path, separate=way.separate)):
+            where = f"{path}:{row.number}"
+            try:
+                record, kind = way.convert(renamed(row, way.columns, where), where)
+            except DataError as error:
+                yield Found(path, place, row, problem=error)
+            else:
+                yield Found(path, place, row, record, kind)
+
+
+@dataclass
+class Account:
+    """What was read and what was not, for people."""
+
+    noun: str
+    kinds: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
+    first: DataError | None = None
+
+    def words(self, kept: Path | None = None) -> str:
+        """ "alpaca: instruction, input, output → 11,823 conversations; 2 rows skipped …" """
+        text = "; ".join(f"{kind} → {count:,} {self.noun}" for kind, count in self.kinds.most_common())
+        if self.skipped:
+            place = f", written to {kept}" if kept else ""
+            text += f"; {self.skipped:,} rows skipped{place} (the first: {self.first})"
+        return text
+
+
+def remarks(files: list[Path]) -> list[str]:
+    """What is said of files that are not what their names promise."""
+    kinds = [kind_of_file(path) for path in files if path.stat().st_size]
+    return [kind.remark for kind in kinds if kind is not None and kind.remark]
 
 
 def _read(
-    paths: Paths,
-    convert: Callable[[dict[str, Any], str], tuple[R, str]],
-    noun: str,
-    on_bad_row: OnBadRow,
-    skipped_to: Path | None,
-    max_samples: int | None,
-    columns: Mapping[str, str] | None,
-    separate: Separate = "blank",
-    *,
-    text: bool = False,
-) -> Dataset[R]:
+    way: Way, paths: Paths, on_bad_row: OnBadRow, skipped_to: Path | None, max_samples: int | None
+) -> Dataset[Any]:
     if on_bad_row not in ("error", "skip"):
         raise ConfigError(f"on_bad_row is {on_bad_row!r}; expected error or skip.", where="on_bad_row")
-    records: list[R] = []
-    kinds: Counter[str] = Counter()
+    found: list[Any] = []
+    account = Account("tasks" if way.tasks else way.noun)
     skipped: list[dict[str, Any]] = []
-    problem: DataError | None = None
-    files = find(paths, text=text)
-    for path in files:
-        for row in rows_of(path, separate=separate):
-            if max_samples is not None and len(records) >= max_samples:
-                break
-            where = f"{path}:{row.number}"
-            try:
-                record, kind = convert(_renamed(row, columns, where), where)
-            except DataError as error:
-                if on_bad_row == "error":
-                    raise
-                problem = problem or error
-                skipped.append({"where": where, "reason": error.message, "row": row.columns})
-            else:
-                records.append(record)
-                kinds[kind] += 1
+    files = find(paths, text=way.noun == "texts")
+    for each in records(way, files):
+        if max_samples is not None and len(found) >= max_samples:
+            break
+        if each.problem is None:
+            found.append(each.record)
+            account.kinds[each.kind] += 1
+            continue
+        if on_bad_row == "error":
+            raise each.problem
+        account.first = account.first or each.problem
+        skipped.append({"where": each.where, "reason": each.problem.message, "row": each.row.columns})
+    account.skipped = len(skipped)
     if skipped_to is not None and skipped:
         write_jsonl(skipped_to, skipped)
-    if problem is not None and not records:
-        raise DataError(f"none of {len(skipped):,} rows can be used; the first: {problem}")
-    if not records:
+    if account.first is not None and not found:
+        raise DataError(f"none of {len(skipped):,} rows can be used; the first: {account.first}")
+    if not found:
         raise DataError("there are no rows.", where=", ".join(map(str, files)), hint="Give a file with rows.")
-    description = "; ".join(f"{kind} → {count:,} {noun}" for kind, count in kinds.most_common())
-    if skipped:
-        kept = f", written to {skipped_to}" if skipped_to else ""
-        description += f"; {len(skipped):,} rows skipped{kept} (the first: {problem})"
-    return Dataset(records, description, len(skipped))
-
-
-def _renamed(row: Row, columns: Mapping[str, str] | None, where: str) -> dict[str, Any]:
-    """The row's columns under our names."""
-    if row.problem:
-        raise DataError(row.problem, where=where, hint=row.hint)
-    if not columns:
-        return row.columns
-    renamed = dict(row.columns)
-    for ours, theirs in columns.items():
-        if theirs not in renamed:
-            raise DataError(
-                f"found columns {', '.join(row.columns)}; expected {theirs!r}, which was named for {ours!r}.",
-                where=where,
-                hint="Check the names given in columns.",
-            )
-        renamed[ours] = renamed.pop(theirs)
-    return renamed
+    said = "".join(f"; {remark}" for remark in remarks(files))
+    return Dataset(found, account.words(skipped_to) + said, len(skipped))

@@ -1,4 +1,4 @@
-"""What a row of a file becomes: four kinds of record, each knowing the `file:row` it came from."""
+"""What a row of a file becomes: five kinds of record, each knowing the `file:row` it came from."""
 
 from __future__ import annotations
 
@@ -61,6 +61,25 @@ class Preference:
     chosen: tuple[Message, ...]
     rejected: tuple[Message, ...]
     margin: float | None = None
+    plain: bool = False
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One answer, judged good or bad by itself (KTO's unpaired preferences).
+
+    Attributes:
+        prompt: turns before it; may be empty only when `plain`.
+        completion: continuation that begins with the assistant's turn.
+        label: True if it is good.
+        plain: as in `Dialogue`.
+        where: `file:row`.
+    """
+
+    prompt: tuple[Message, ...]
+    completion: tuple[Message, ...]
+    label: bool
     plain: bool = False
     where: str = ""
 

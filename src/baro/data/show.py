@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text as Coloured
 
 from baro.core.types import Sequence
+from baro.data.dialects import noun_of
 from baro.data.files import find, rows_of
 from baro.data.read import read_dialogues, read_preferences, read_prompts, read_texts
 from baro.data.templates import render_all, render_pairs, render_prompts, render_texts
@@ -55,15 +56,15 @@ def show(
 
 def _rendered(file: Path, tokenizer: Any, rows: int, limit: int | None) -> tuple[str, list[tuple[str, Sequence]]]:
     """What the file is, and (name of the side, sequence) of its first rows."""
-    columns = set(next(iter(rows_of(find(file, text=True)[0]))).columns)
-    if {"chosen", "rejected"} <= columns:
+    noun = noun_of(next(iter(rows_of(find(file, text=True)[0]))).columns)
+    if noun == "preferences":
         pairs = read_preferences(file, max_samples=rows)
         rendered = render_pairs(tokenizer, pairs.rows, limit)
         return pairs.description, [side for a, b in rendered for side in (("chosen ", a), ("rejected ", b))]
-    if columns & {"messages", "conversations", "completion", "output"}:
+    if noun in ("conversations", "judgements"):
         dialogues = read_dialogues(file, max_samples=rows)
         return dialogues.description, [("", row) for row in render_all(tokenizer, dialogues.rows, max_length=limit)]
-    if columns & {"prompt", "instruction"}:
+    if noun == "prompts":
         prompts = read_prompts(file, max_samples=rows)
         ids = [row[:limit] for row in render_prompts(tokenizer, prompts.rows)]
         whole = [Sequence(row, [False] * len(row), prompt.where) for row, prompt in zip(ids, prompts.rows, strict=True)]

@@ -1,0 +1,238 @@
+"""The same thing twice: exactly, nearly, or with another answer."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from baro.data.doctor.case import Case
+from baro.data.doctor.registry import EVERY, Hit, Setting, set_check, short
+
+WORD = re.compile(r"\w+")
+WORDS = 20  # of a text that is long enough to be nearly another
+LONG, ALIKE, ALIKE_SHORT = (
+    40,
+    0.8,
+    0.9,
+)  # share of word triples in common (Jaccard); short texts of one mould share many
+PERMUTATIONS, BAND = 64, 4  # 16 bands of 4: a pair of 0.8 is found with probability 0.9998
+
+
+def same(text: str) -> str:
+    """A text as compared: case, blanks and final signs make no other one of it."""
+    return " ".join(text.casefold().split()).rstrip(" .!?。！？")
+
+
+class Hashes:
+    """Places by a hash of 64 bits each, in 16 bytes a row: files of many millions of rows fit."""
+
+    def __init__(self) -> None:
+        self.keys, self.values, self.places = array("q"), array("q"), array("q")
+
+    def add(self, key: Any, value: Any, place: int) -> None:
+        """One more row."""
+        self.keys.append(hash(key))
+        self.values.append(hash(value))
+        self.places.append(place)
+
+    def groups(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(places, values) of every key that several rows have, in the order of the rows."""
+        keys, values, places = (np.asarray(each) for each in (self.keys, self.values, self.places))
+        if len(keys) < 2:
+            return
+        order = np.argsort(keys, kind="stable")
+        edges = np.flatnonzero(np.diff(keys[order])) + 1
+        starts, ends = np.array([0, *edges]), np.array([*edges, len(keys)])
+        several = ends - starts > 1
+        starts, ends = starts[several], ends[several]
+        for at in np.argsort(places[order[starts]], kind="stable"):  # hashes are of this process, rows are not
+            yield places[order[starts[at] : ends[at]]], values[order[starts[at] : ends[at]]]
+
+
+@set_check({"exact-duplicate": "warning"})
+class Exact:
+    """Rows that an earlier row equals in all that is read of them."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.hashes = Hashes()
+
+    def add(self, case: Case) -> None:
+        """One more row."""
+        if case.unreadable:
+            return
+        whole = (
+            (case.question, case.answer, case.worse) if case.pieces else tuple(sorted(map(str, case.columns.items())))
+        )
+        if any(whole):
+            self.hashes.add(whole, 0, case.place)
+
+    def hits(self) -> Iterator[Hit]:
+        """Every row but the first of its kind."""
+        for places, _ in self.hashes.groups():
+            yield from (Hit("exact-duplicate", int(place), f"as row {places[0]}") for place in places[1:])
+
+
+@set_check({"several-answers": "warning"}, frozenset(("conversations",)))
+class SeveralAnswers:
+    """A question that is asked again and answered otherwise."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.hashes = Hashes()
+        self.examples: dict[int, str] = {}
+
+    def add(self, case: Case) -> None:
+        """One more row."""
+        if case.record is not None and case.question:
+            self.hashes.add(same(case.question), same(case.answer), case.place)
+
+    def hits(self) -> Iterator[Hit]:
+        """All rows of such a question."""
+        for places, values in self.hashes.groups():
+            kinds = len(set(values.tolist()))
+            if kinds > 1:
+                others = ", ".join(map(str, places[:6].tolist()))
+                text = f"{kinds} answers to one question, in rows {others}"
+                yield from (Hit("several-answers", int(place), text) for place in places)
+
+
+@set_check({"label-conflict": "warning"}, EVERY - {"conversations", "prompts", None})
+class Conflicts:
+    """The same thing judged both ways: a pair and its mirror image, or one text under two labels."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.pairs = setting.noun == "preferences"
+        self.hashes = Hashes()
+
+    def add(self, case: Case) -> None:
+        """One more row."""
+        if self.pairs:
+            first = case.answer <= case.worse
+            both = (case.answer, case.worse) if first else (case.worse, case.answer)
+            if both[0] != both[1]:
+                self.hashes.add((same(case.question), *both), first, case.place)
+        elif "label" in case.columns and case.answer.strip():
+            label = case.columns["label"]
+            label = label.strip() if isinstance(label, str) else str(label)
+            self.hashes.add((same(case.question), case.answer.strip()), label, case.place)
+
+    def hits(self) -> Iterator[Hit]:
+        """All rows of such a group."""
+        for places, values in self.hashes.groups():
+            if len(set(values.tolist())) > 1:
+                text = f"judged both ways in rows {', '.join(map(str, places[:6].tolist()))}"
+                yield from (Hit("label-conflict", int(place), text) for place in places)
+
+
+@set_check({"frequent-answer": "warning"}, frozenset(("conversations",)))
+class Frequent:
+    """One whole sentence that answers many different questions."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.rows, self.counts, self.texts = 0, Counter[int](), dict[int, str]()
+        self.hashes = Hashes()
+
+    def add(self, case: Case) -> None:
+        """One more row."""
+        self.rows += 1
+        text = same(case.answer)
+        if len(text) >= 24 and " " in text:
+            key = hash(text)
+            self.hashes.add(text, same(case.question), case.place)
+            if len(self.counts) < 100_000:
+                self.counts[key] += 1
+                if self.counts[key] == 20:
+                    self.texts[key] = short(case.answer, 80)
+
+    def hits(self) -> Iterator[Hit]:
+        """From 20 questions and 2 % of the rows on."""
+        for places, values in self.hashes.groups():
+            questions = len(set(values.tolist()))
+            if questions >= max(20, self.rows // 50):
+                text = f"one answer to {questions:,} questions, in rows {', '.join(map(str, places[:6].tolist()))}"
+                yield from (Hit("frequent-answer", int(place), text) for place in places)
+
+
+@set_check({"near-duplicate": "warning"}, EVERY - {None})
+class Near:
+    """Texts that share 8 of 10 of their word triples with an earlier one (MinHash, verified), numbers being the same.
+
+    Of 20 to 39 words 9 of 10; shorter texts are near duplicates when they differ in case, blanks and final signs alone.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        from datasketch import MinHash
+
+        self.most, self.short = setting.compared, Hashes()
+        self.blank = MinHash(PERMUTATIONS, hashfunc=int, seed=1)
+        self.shingles: list[np.ndarray] = []
+        self.numbers: list[int] = []
+        self.places, self.exact = array("q"), array("q")
+        self.signatures = array("Q")
+        self.seen: set[int] = set()
+
+    def add(self, case: Case) -> None:
+        """One more row."""
+        if len(self.places) + len(self.short.places) >= self.most or case.unreadable:
+            return
+        text = f"{case.question}\n{case.answer}\n{case.worse}"
+        words = WORD.findall(text.lower())
+        if len(words) < WORDS:
+            if words:
+                self.short.add((same(case.question), same(case.answer), same(case.worse)), text, case.place)
+            return
+        exact = hash(text)
+        if exact in self.seen:
+            return  # an exact duplicate is told elsewhere
+        self.seen.add(exact)
+        triples = {zlib.crc32(" ".join(words[at : at + 3]).encode("utf-8", "replace")) for at in range(len(words) - 2)}
+        sketch = self.blank.copy()
+        sketch.update_batch(list(triples))
+        self.signatures.extend(sketch.hashvalues.tolist())
+        self.shingles.append(np.fromiter(sorted(triples), np.uint32, len(triples)))
+        self.numbers.append(hash(tuple(sorted(word for word in words if word.isdigit()))))
+        self.places.append(case.place)
+
+    def hits(self) -> Iterator[Hit]:
+        """The later one of each two."""
+        for places, values in self.short.groups():
+            for place, value in zip(places[1:], values[1:], strict=True):
+                if value != values[0]:
+                    yield Hit("near-duplicate", int(place), f"as row {places[0]} but for case, blanks and final signs")
+        found: dict[int, tuple[int, float]] = {}
+        for first, second in self._candidates():
+            if second not in found and self.numbers[first] == self.numbers[second]:
+                share = jaccard(self.shingles[first], self.shingles[second])
+                if share >= (ALIKE if len(self.shingles[second]) >= LONG - 2 else ALIKE_SHORT):
+                    found[second] = (first, share)
+        for second, (first, share) in sorted(found.items()):
+            text = f"{share:.0%} of its word triples are those of row {self.places[first]}"
+            yield Hit("near-duplicate", self.places[second], text)
+
+    def _candidates(self) -> Iterator[tuple[int, int]]:
+        """(earlier, later) pairs that agree in a whole band of their signatures."""
+        if len(self.places) < 2:
+            return
+        signatures = np.asarray(self.signatures, np.uint64).reshape(len(self.places), PERMUTATIONS)
+        for start in range(0, PERMUTATIONS, BAND):
+            band = np.ascontiguousarray(signatures[:, start : start + BAND])
+            keys = band.view([("", band.dtype)] * BAND).ravel()
+            _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+            order = np.argsort(which, kind="stable")
+            begin = 0
+            for count in counts.tolist():
+                bucket = order[begin : begin + count].tolist()
+                begin += count
+                for at in range(1, count):
+                    yield from ((earlier, bucket[at]) for earlier in bucket[max(0, at - 8) : at])
+
+
+def jaccard(first: np.ndarray, second: np.ndarray) -> float:
+    """|A ∩ B| / |A ∪ B| of two sorted sets."""
+    common = len(np.intersect1d(first, second, assume_unique=True))
+    return common / (len(first) + len(second) - common)
