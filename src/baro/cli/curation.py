@@ -43,3 +43,15 @@ def ablate_data(
         return
     tune()
     ablate(reader.load(Ablate, None, with_files(context.args, "folder")))
+
+
+@data.command("prepare", context_settings=FREE)
+def prepare_data(context: typer.Context, settings: Listing = False) -> None:
+    """Raw text to clean shards for pre-training: DIR|FILE… --out DIR, languages=en,ko labels=… evaluation=…"""
+    from baro.engine import config as reader
+    from baro.pipeline.corpus import Prepare, prepare
+
+    if settings:
+        listed(reader.describe(Prepare))
+        return
+    prepare(reader.load(Prepare, None, with_files(context.args)))

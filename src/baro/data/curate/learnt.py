@@ -9,8 +9,10 @@ labelled row is scored by a classifier that has not seen it, and the area under 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +28,16 @@ BAD = {"0", "0.0", "false", "no", "bad", "drop", "low"}
 
 @dataclass(frozen=True)
 class Learnt:
-    """What the classifier says.
+    """A classifier and how good it is.
 
     Attributes:
-        scores: (n,) probability of "good" of every row asked about.
+        scores: texts, or (n, D) embeddings → (n,) probability of "good".
         auc: area under the ROC curve of the cross-validated scores of the labelled rows.
         low, high: its 95 % interval (Hanley & McNeil 1982).
         labelled: rows it learnt from.
     """
 
-    scores: NDArray[np.float64]
+    scores: Callable[[Any], NDArray[np.float64]]
     auc: float
     low: float
     high: float
@@ -54,8 +56,8 @@ def label_of(value: object, where: str) -> bool:
     )
 
 
-def from_texts(labelled: Items[str], good: Items[bool], asked: Items[str], *, seed: int = 0) -> Learnt:
-    """A classifier over the words and the character 2- to 4-grams of texts.
+def from_texts(labelled: Items[str], good: Items[bool], *, seed: int = 0) -> Learnt:
+    """A classifier over the words, pairs of words and character 2- to 4-grams of texts.
 
     Raises:
         DataError: too few labelled rows of one of the labels.
@@ -65,23 +67,23 @@ def from_texts(labelled: Items[str], good: Items[bool], asked: Items[str], *, se
     from sklearn.pipeline import make_pipeline, make_union
 
     def build():
-        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")
-        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, max_features=50_000)
+        # case is kept: a small letter behind a full stop tells broken text
+        shared: dict[str, Any] = {"sublinear_tf": True, "lowercase": False}
+        words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\w+|[^\w\s]", **shared)
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), max_features=50_000, **shared)
         return make_pipeline(make_union(words, letters), LogisticRegression(C=10.0, max_iter=1000))
 
-    return _learn(build, list(labelled), good, list(asked), seed)
+    return _learn(build, list(labelled), good, seed)
 
 
-def from_embeddings(
-    labelled: NDArray[np.floating], good: Items[bool], asked: NDArray[np.floating], *, seed: int = 0
-) -> Learnt:
-    """phi's form: a random forest over embeddings, (m, D) labelled and (n, D) asked about. Errors as `from_texts`."""
+def from_embeddings(labelled: NDArray[np.floating], good: Items[bool], *, seed: int = 0) -> Learnt:
+    """phi's form: a random forest over embeddings, (m, D) labelled. Errors as `from_texts`."""
     from sklearn.ensemble import RandomForestClassifier
 
-    return _learn(lambda: RandomForestClassifier(300, random_state=seed), labelled, good, asked, seed)
+    return _learn(lambda: RandomForestClassifier(300, random_state=seed), labelled, good, seed)
 
 
-def _learn(build, labelled, good: Items[bool], asked, seed: int) -> Learnt:
+def _learn(build, labelled, good: Items[bool], seed: int) -> Learnt:
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     right = np.asarray(good, dtype=bool)
@@ -96,8 +98,8 @@ def _learn(build, labelled, good: Items[bool], asked, seed: int) -> Learnt:
     unseen = cross_val_predict(build(), labelled, right, cv=folds, method="predict_proba")[:, 1]
     area = auc(unseen, right)
     low, high = auc_interval(area, int(right.sum()), int((~right).sum()))
-    scores = build().fit(labelled, right).predict_proba(asked)[:, 1]
-    return Learnt(np.asarray(scores, dtype=np.float64), area, low, high, len(right))
+    model = build().fit(labelled, right)
+    return Learnt(lambda asked: np.asarray(model.predict_proba(asked)[:, 1]), area, low, high, len(right))
 
 
 def auc(scores: Items[float] | NDArray[np.float64], good: Items[bool] | NDArray[np.bool_]) -> float:

@@ -85,11 +85,9 @@ def fill(table: Table, config, say: Callable[[str], None]) -> None:
         say(f"perplexity, IFD and hidden states of {len(table.rows):,} rows under {config.model}")
         _by_model(table, config, labelled, good)
     if labelled and table.learnt is None:
-        texts = ["\n".join(pair) for pair in pairs]
         seen = [f"{row.messages[-1].content}\n{row.columns['output']}" for row in labelled]
-        table.learnt = from_texts(seen, good, texts, seed=config.seed)
-    if table.learnt is not None:
-        table.columns["learnt"] = table.learnt.scores
+        table.learnt = from_texts(seen, good, seed=config.seed)
+        table.columns["learnt"] = table.learnt.scores(["\n".join(pair) for pair in pairs])
     if config.reward_model:
         say(f"reward of {len(table.rows):,} rows by {config.reward_model}")
         table.columns["reward"] = np.array(_rewards(table.tasks, config))
@@ -140,9 +138,8 @@ def _by_model(table: Table, config, labelled: list[Prompt], good: list[bool]) ->
     table.points, table.points_from = embeddings(model, prompts), f"mean hidden states of {config.model}"
     if labelled and config.features == "embeddings":
         own = [row.tokens for row in render_all(tokenizer, dialogues(labelled), max_length=limit)]
-        table.learnt = from_embeddings(
-            embeddings(model, own), good, embeddings(model, [row.tokens for row in sequences]), seed=config.seed
-        )
+        table.learnt = from_embeddings(embeddings(model, own), good, seed=config.seed)
+        table.columns["learnt"] = table.learnt.scores(embeddings(model, [row.tokens for row in sequences]))
 
 
 def _rewards(tasks: list[Prompt], config) -> list[float]:
