@@ -78,6 +78,8 @@ class Ablate(Settings):
             raise ValueError("nothing to measure with: give judge and prompts, or tasks")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds names one twice: {self.seeds}")
+        if len(set(self.arms)) < max(2, len(self.arms)):
+            raise ValueError("arms needs two different ones to compare")
         if taken := {"dataset", "output_dir", "seed", "max_steps", "model_name_or_path"} & set(self.sft):
             raise ValueError(f"sft.{min(taken)} is set by the comparison itself")
         return self
