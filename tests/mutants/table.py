@@ -6,6 +6,7 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 from __future__ import annotations
 
 import adapters
+import curation
 import groups
 import health
 import methods
@@ -19,5 +20,6 @@ MUTANTS: list[Mutant] = [
     *methods.MUTANTS,
     *groups.MUTANTS,
     *adapters.MUTANTS,
+    *curation.MUTANTS,
     *health.MUTANTS,
 ]

@@ -52,3 +52,19 @@ def reward(
     checked = reader.load(health.Health, None, context.args, **given)
     tune()
     health.run(checked)
+
+
+@evaluation.command("shift", context_settings=FREE)
+def shift(
+    context: typer.Context,
+    base: Annotated[str, typer.Argument(help="The model before alignment.")],
+    aligned: Annotated[str, typer.Argument(help="The model after it.")],
+) -> None:
+    """What alignment changed, token by token: BASE ALIGNED --prompts FILE."""
+    from baro.engine import config as reader
+    from baro.pipeline.shift import ShiftSettings
+    from baro.pipeline.shift import shift as measure
+
+    checked = reader.load(ShiftSettings, None, context.args, base=base, aligned=aligned)
+    tune()
+    measure(checked)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from baro.cli.app import FREE, app, tune
+from baro.cli.words import listed
 
 METHODS = {
     "pretrain": "Pre-train on text, from scratch or continuing a model.",
@@ -53,7 +54,7 @@ def _method(name: str, help_text: str) -> None:
 
         module = importlib.import_module(f"baro.recipes.{name}")
         if settings:
-            _list(reader.describe(module.Config))
+            listed(reader.describe(module.Config))
             return
         checked = reader.load(module.Config, config, context.args)
         tune(checked.threads)
@@ -74,9 +75,3 @@ def _method(name: str, help_text: str) -> None:
 
 for _name, _help in METHODS.items():
     _method(_name, _help)
-
-
-def _list(rows) -> None:
-    for row in rows:
-        typer.echo(f"{row[0]}: {row[1]} = {row[2]}")
-        typer.echo(f"    {row[3]}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from baro.core.errors import BaroError
 from baro.core.types import Batch
 from baro.models import attention, heads, padded
-from baro.models.logits import head_of, picked
+from baro.models.logits import head_of, picked, ranks, ranks_of
 from baro.models.support import support
 
 
@@ -35,6 +35,16 @@ def token_log_probs(model, batch: Batch, *, temperature: float = 1.0) -> Tensor:
 def log_probs_and_entropy(model, batch: Batch, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """As `token_log_probs`, with the entropy of each distribution: (N,) and (N,) nats; no gradient on the entropy."""
     return _log_probs(model, batch, temperature, entropy=True)
+
+
+@torch.no_grad()
+def token_ranks(model, batch: Batch) -> Tensor:
+    """(N,) int64: the place of every learnt token among the model's predictions for it, 1 for its first choice."""
+    states = _states(batch)
+    targets = batch.tokens[states + 1]
+    if support(model).plain_head:
+        return ranks(hidden(model, batch).index_select(0, states), head_of(model), targets)
+    return ranks_of(padded.logits(model, batch)[states], targets)
 
 
 def sequence_log_probs(model, batch: Batch, *, temperature: float = 1.0) -> Tensor:

@@ -69,6 +69,11 @@ def write(
         },
         "models": models,
         "health": {name: {"findings": card["findings"], **card["accuracy"]} for name, card in (cards or {}).items()},
+        "shift": {
+            name: {key: found["shift"][key] for key in ("unshifted", "marginal", "shifted", "tokens")}
+            for name, found in measured.items()
+            if found.get("shift")
+        },
     }
     report = _finite(report)
     write_page(recipe.folder, report, _details(recipe, configs, measured, models, cards or {}))
@@ -113,6 +118,7 @@ def _details(
             for name, c in configs.items()
         },
         warnings=_warnings(recipe, config, models),
+        shifts={name: found["shift"] for name, found in measured.items() if found.get("shift")},
         correlation=_agreement(list(measured.values())),
         correlations={name: _agreement([found]) for name, found in measured.items()},
         capability_measures={

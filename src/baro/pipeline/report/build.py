@@ -56,6 +56,7 @@ def page(report: Mapping[str, Any], details: Details) -> str:
         **parts.comparison(report, details, found),
         **parts.frontier(report, details, found, looks),
         **parts.samples(report, details, found),
+        **parts.shift(details),
         **parts.run(report, details),
         **parts.curves(details),
         health=verdicts.section(details.health),

@@ -198,6 +198,7 @@ FIGURES = pairs(
         "loss": ("loss, nats per pair", "손실, 쌍당 nat"),
         "accuracy": ("accuracy on pairs", "쌍 정확도"),
         "exact_match": ("exact match", "완전 일치"),
+        "exact_match_unseen": ("of facts only the pre-training text tells", "사전학습 글에만 나온 사실"),
         "format": ("right form", "형식 준수"),
         "acceptance": ("answers kept", "고른 답변 비율"),
         "reward": ("proxy reward", "대리 보상"),
@@ -231,7 +232,16 @@ NUMBERED = pairs(
 )
 # Figures that are shares and are written as percentages.
 _SHARES = frozenset(
-    {"exact_match", "format", "accuracy", "acceptance", "rewards/accuracies", "policy/clipfrac_avg", "val/ended"}
+    {
+        "exact_match",
+        "exact_match_unseen",
+        "format",
+        "accuracy",
+        "acceptance",
+        "rewards/accuracies",
+        "policy/clipfrac_avg",
+        "val/ended",
+    }
 )
 
 

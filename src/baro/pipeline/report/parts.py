@@ -211,6 +211,22 @@ def _point(
     )
 
 
+def shift(details: Details) -> dict[str, Any]:
+    """How the tokens of each model's greedy answers rank under the base model."""
+    return {
+        "shifts": [
+            {
+                "model": model,
+                "shares": [
+                    (found[kind], numbers.percent(found[kind])) for kind in ("unshifted", "marginal", "shifted")
+                ],
+                "tokens": ", ".join(repr(each["token"]) for each in found["most_shifted"][:8]),
+            }
+            for model, found in details.shifts.items()
+        ]
+    }
+
+
 def samples(report: Mapping[str, Any], details: Details, found: Findings) -> dict[str, Any]:
     """Answers of all models to the same prompts, in the order of the table."""
     answered = list(dict.fromkeys(model for sample in details.samples for model in sample["answers"]))
