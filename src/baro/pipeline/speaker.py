@@ -152,6 +152,10 @@ class Speaker:
         """Token ids of a conversation, ready for the answer."""
         return render_prompt(self.tokenizer, messages)
 
+    def plain(self, text: str) -> list[int]:
+        """Token ids of a text that is to be gone on with as it stands; special tokens in it count as such."""
+        return render_prompt(self.tokenizer, [Message("user", text)], plain=True)
+
     def ask(self, prompt: list[int], wish: Wish, emit: Callable[[Piece], None]) -> Request:
         """Begin the answers; `emit` is called from the speaker's thread with every piece.
 
