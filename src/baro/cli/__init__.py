@@ -6,11 +6,11 @@ import sys
 
 import typer
 
-from baro.cli import data, playground, training, using
+from baro.cli import data, people, playground, training, using
 from baro.cli.app import app
 from baro.core.errors import BaroError
 
-__all__ = ["app", "data", "main", "playground", "training", "using"]
+__all__ = ["app", "data", "main", "people", "playground", "training", "using"]
 
 
 def main() -> None:

@@ -61,8 +61,8 @@ def read_pairs(paths: Paths) -> tuple[list[Pair], str]:
             where=", ".join(map(str, find(paths))),
             hint="Give pairs, several answers to each prompt, or a file of answers for each model.",
         )
-    models = sorted({name for pair in usable for name in pair.models if name})
-    text = f"{len(usable):,} pairs" + (f", models {', '.join(models)}" if models else "")
+    names = sorted({name for pair in usable for name in pair.models if name})
+    text = f"{len(usable):,} pairs" + (f", models {', '.join(names)}" if names else "")
     return usable, text + (f"; {len(pairs) - len(usable):,} of equal answers left out" if usable != pairs else "")
 
 
@@ -76,9 +76,9 @@ def _two(columns: dict[str, Any], where: str) -> tuple[Written, Written] | None:
         for kind in ANSWERS:
             names = (f"{kind}_{one}", f"{kind}_{other}")
             if all(columns.get(name) is not None for name in names):
-                models = [str(columns.get(f"model_{side}") or "") for side in (one, other)]
+                written = [str(columns.get(f"model_{side}") or "") for side in (one, other)]
                 first, second = (_answer(columns[name], name, where) for name in names)
-                return (models[0], first), (models[1], second)
+                return (written[0], first), (written[1], second)
     return None
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, create_engine, event, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from baro.core.errors import DataError
@@ -202,6 +202,11 @@ class Store:
         with self.reading() as connection:
             return {row.id: as_pair(row) for row in connection.execute(select(pairs).order_by(pairs.c.id))}
 
+    def numbers(self, known: Iterable[Pair]) -> list[int]:
+        """The numbers of pairs that are there."""
+        with self.reading() as connection:
+            return [connection.execute(select(pairs.c.id).where(pairs.c.key == one.key)).scalar_one() for one in known]
+
     def reorder(self, places: dict[int, float]) -> None:
         """Show pairs in the order of the numbers given, smallest first."""
         with self.writing() as connection:
@@ -240,6 +245,19 @@ class Store:
         except IntegrityError:
             return "already"
         return "kept"
+
+    def left_of(self, showing: int) -> str:
+        """The answer that stood on the left of a showing; "a" where there is none such."""
+        with self.reading() as connection:
+            return connection.scalar(select(showings.c.left).where(showings.c.id == showing)) or "a"
+
+    def done(self, annotator: str) -> tuple[int, str]:
+        """How many choices of `annotator` stand, and the click of the last of them, "" without any."""
+        stands = and_(showings.c.annotator == annotator, choices.c.withdrawn.is_(None))
+        query = select(choices.c.click).join(showings, choices.c.showing == showings.c.id).where(stands)
+        with self.reading() as connection:
+            count = connection.scalar(select(func.count()).select_from(query.subquery()))
+            return int(count or 0), connection.scalar(query.order_by(choices.c.id.desc()).limit(1)) or ""
 
     def withdraw(self, annotator: str, click: str) -> bool:
         """Take a choice back; False when it was none of `annotator`'s or is taken back already."""
