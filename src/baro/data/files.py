@@ -23,6 +23,8 @@ from baro.core.errors import DataError
 Paths = str | Path | Iterable[str | Path]
 Separate = Literal["blank", "line", "none"]
 ROW_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+STORES = (".db", ".sqlite")
+"""People's choices, see `choices`: read when named, not when a directory is."""
 BOM = b"\xef\xbb\xbf"
 CONVERT = "Convert the file, for example: iconv -f cp949 -t utf-8 OLD > NEW."
 
@@ -62,7 +64,7 @@ def find(paths: Paths, *, text: bool = False) -> list[Path]:
                 problems.append(f"{name}: the directory holds no file of a kind that can be read here ({kinds})")
         elif os.path.exists(name):
             files.append(Path(name))
-            if _suffix(Path(name)) not in suffixes:
+            if _suffix(Path(name)) not in (*suffixes, *STORES):
                 problems.append(f"{name}: found a {_suffix(Path(name)) or 'nameless'} file, expected {kinds} (or .gz)")
         elif matches := sorted(path for path in glob.glob(name, recursive=True) if _suffix(Path(path)) in suffixes):
             files += map(Path, matches)
@@ -100,6 +102,9 @@ def rows_of(path: Path, *, separate: Separate = "blank") -> Iterator[Row]:
             raise DataError("the file is empty.", where=str(path), hint="Give a file with rows.")
         if suffix == ".parquet":
             yield from _parquet(path)
+            return
+        if suffix in STORES:
+            yield from _choices(path)
             return
         with path.open("rb") as file:
             stream = io.BufferedReader(gzip.GzipFile(fileobj=file)) if path.name.endswith(".gz") else file
@@ -161,6 +166,12 @@ def _array(stream: IO[bytes], path: Path) -> Iterator[Row]:
         ) from error
     for number, columns in enumerate(entries, 1):
         yield _object(number, columns)
+
+
+def _choices(path: Path) -> Iterator[Row]:
+    from baro.data.choices.export import rows_in
+
+    yield from (Row(number, columns) for number, columns in enumerate(rows_in(path), 1))
 
 
 def _object(number: int, columns: Any) -> Row:

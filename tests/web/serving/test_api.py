@@ -8,8 +8,8 @@ import time
 import httpx
 import openai
 import pytest
-from baro.data.choices.store import Store
 
+from baro.data.choices.store import Store
 from baro.data.records import Message, Prompt
 from baro.evals.answers import answers
 from baro.pipeline.speaker import Speaker

@@ -15,7 +15,7 @@ from baro.core.errors import BaroError
 from baro.pipeline.speaker import Speaker, Wish
 from baro.web.serving.events import Answers, Events, gone
 from baro.web.serving.shape import Envelope, Whole, usage, written_down
-from baro.web.serving.wire import MOST_ANSWERS, Asked, Chat, Completion, Refused, parsed
+from baro.web.serving.wire import MOST_ANSWERS, Asked, Chat, Completion, WireError, parsed
 
 
 def add(app: FastAPI, speakers: Mapping[str, Speaker]) -> None:
@@ -57,20 +57,20 @@ def add(app: FastAPI, speakers: Mapping[str, Speaker]) -> None:
         if asked.echo:
             return await _echoed(request, speaker, asked, prompts)
         if not asked.max_tokens:
-            raise Refused("'max_tokens' is 0: nothing would be written.", param="max_tokens")
+            raise WireError("'max_tokens' is 0: nothing would be written.", param="max_tokens")
         return await _reply(request, speaker, asked, prompts, asked.wish(tops=asked.logprobs, most=asked.max_tokens))
 
 
 def refused(_: Request, error: Exception) -> Response:
-    """The reply to a request that raised Refused."""
-    assert isinstance(error, Refused)
+    """The reply to a request that raised WireError."""
+    assert isinstance(error, WireError)
     return JSONResponse(error.body, error.status)
 
 
 def _speaker(speakers: Mapping[str, Speaker], name: str) -> Speaker:
     if name not in speakers:
         known = ", ".join(f"'{one}'" for one in speakers)
-        raise Refused(
+        raise WireError(
             f"there is no model '{name}' here; there is {known}.", status=404, param="model", code="model_not_found"
         )
     return speakers[name]
@@ -82,24 +82,24 @@ def _told(param: str):
     try:
         yield
     except BaroError as error:
-        raise Refused(f"{error.message} {error.hint}".strip(), param=param) from None
+        raise WireError(f"{error.message} {error.hint}".strip(), param=param) from None
 
 
 def _ids(speaker: Speaker, prompt: str | list[int]) -> list[int]:
     """Token ids of a plain prompt: BOS where the tokenizer puts one, no template."""
     if isinstance(prompt, str):
         if not prompt:
-            raise Refused("'prompt' is empty.", param="prompt")
+            raise WireError("'prompt' is empty.", param="prompt")
         return speaker.plain(prompt)
     size = speaker.model.config.get_text_config().vocab_size
     if not prompt or not all(0 <= token < size for token in prompt):
-        raise Refused(f"'prompt' holds token ids from 0 to {size - 1}, at least one.", param="prompt")
+        raise WireError(f"'prompt' holds token ids from 0 to {size - 1}, at least one.", param="prompt")
     return prompt
 
 
 def _begin(speaker: Speaker, asked: Asked, prompts: list[list[int]], wish: Wish) -> Answers:
     if len(prompts) * asked.n > MOST_ANSWERS:
-        raise Refused(f"{len(prompts) * asked.n} answers in one request; at most {MOST_ANSWERS}.", param="n")
+        raise WireError(f"{len(prompts) * asked.n} answers in one request; at most {MOST_ANSWERS}.", param="n")
     with _told("prompt" if isinstance(asked, Completion) else "messages"):
         return Answers(speaker, prompts, wish)
 
@@ -123,7 +123,7 @@ async def _gathered(request: Request, answers: Answers, prompts: int, n: int) ->
             async for some in pieces:
                 for index, piece in some:
                     if piece.error:
-                        raise Refused(piece.error, status=500)
+                        raise WireError(piece.error, status=500)
                     wholes[index * n + piece.number].add(piece)
 
     work, leaving = asyncio.create_task(gather()), asyncio.create_task(gone(request.receive))
@@ -135,7 +135,7 @@ async def _gathered(request: Request, answers: Answers, prompts: int, n: int) ->
         await asyncio.gather(work, leaving, return_exceptions=True)
         answers.cancel()
     if work.cancelled():
-        raise Refused("the client has left.", status=499)
+        raise WireError("the client has left.", status=499)
     work.result()
     return wholes
 
@@ -153,7 +153,7 @@ async def _events(
             lines = list[str]()
             for row, piece in some:
                 if piece.error:
-                    yield ("".join(lines) + written_down(Refused(piece.error, status=500).body))
+                    yield ("".join(lines) + written_down(WireError(piece.error, status=500).body))
                     return
                 index = row * n + piece.number
                 for choice in envelope.delta(index, piece, wish.tops, offsets.get(index, 0)):
@@ -169,10 +169,10 @@ async def _events(
 async def _echoed(request: Request, speaker: Speaker, asked: Completion, prompts: list[list[int]]) -> Response:
     """The prompts with what the model thinks of them, and what follows: what harnesses measure likelihood by."""
     if asked.stream:
-        raise Refused("'echo' and 'stream' do not go together.", param="echo")
+        raise WireError("'echo' and 'stream' do not go together.", param="echo")
     over = max(map(len, prompts))
     if over > speaker.context:
-        raise Refused(f"a prompt has {over} tokens and the context is {speaker.context}.", param="prompt")
+        raise WireError(f"a prompt has {over} tokens and the context is {speaker.context}.", param="prompt")
     wish = asked.wish(tops=asked.logprobs, most=asked.max_tokens)
     thoughts = None
     if asked.logprobs is not None:

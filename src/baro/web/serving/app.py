@@ -26,7 +26,7 @@ def create(access: Access, speakers: Mapping[str, Speaker], store: Store | None 
     pages = base.Pages(page.WORDS)
     made = base.create(access, pages, title="baro serve")
     made.router.lifespan_context = _lifespan(speakers)
-    made.add_exception_handler(api.Refused, api.refused)
+    made.add_exception_handler(api.WireError, api.refused)
     api.add(made, speakers)
     page.add(made, pages, speakers, store)
     return made

@@ -25,7 +25,7 @@ UNSUPPORTED = (
 HARMLESS = {"response_format": {"type": "text"}, "tool_choice": "none", "best_of": 1, "modalities": ["text"]}
 
 
-class Refused(Exception):
+class WireError(Exception):
     """An error in the shape OpenAI's clients expect.
 
     Args:
@@ -91,7 +91,7 @@ class Asked(BaseModel):
         """What the speaker is asked for; at most `most` tokens."""
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
         if len(stops) > 16 or not all(stops):
-            raise Refused("'stop' takes up to 16 texts, none of them empty.", param="stop")
+            raise WireError("'stop' takes up to 16 texts, none of them empty.", param="stop")
         seed = None if self.seed is None else self.seed % (1 << 64)
         return Wish(self.temperature, self.top_k, self.top_p, self.min_p, most, self.n, seed, stops, tops)
 
@@ -153,15 +153,15 @@ class Completion(Asked):
 
 
 async def parsed(request: Request, kind: type[Kind]) -> Kind:
-    """The body of a request. Errors: Refused."""
+    """The body of a request. Errors: WireError."""
     try:
         body = json.loads(await request.body())
     except ValueError:
-        raise Refused("the body is not JSON.") from None
+        raise WireError("the body is not JSON.") from None
     try:
         return kind.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("list[", "function-")))
         reason = first["msg"].removeprefix("Value error, ")
-        raise Refused(f"{place + ': ' if place else ''}{reason}.", param=place or None) from None
+        raise WireError(f"{place + ': ' if place else ''}{reason}.", param=place or None) from None
