@@ -49,7 +49,10 @@ WORDS: Table = {
         "The talk goes on with the answer you choose, or with the first.",
         "고른 답으로 대화가 이어집니다. 고르지 않으면 첫 번째 답으로 이어집니다.",
     ),
-    "figures": ("{tokens} tokens · first after {first} ms · {speed} tokens/s", "토큰 {tokens}개 · 첫 토큰 {first} ms · 초당 {speed}개"),
+    "figures": (
+        "{tokens} tokens · first after {first} ms · {speed} tokens/s",
+        "토큰 {tokens}개 · 첫 토큰 {first} ms · 초당 {speed}개",
+    ),
     "cut": ("cut at the longest length", "최대 길이에서 잘림"),
     "stopped": ("stopped", "멈춤"),
     "nothing": ("(nothing was written)", "(아무것도 쓰지 않았습니다)"),

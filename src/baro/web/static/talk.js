@@ -56,6 +56,7 @@ document.addEventListener("DOMContentLoaded", () => {
     };
     turns.push(turn);
     at("empty").hidden = true;
+    document.querySelector(".settings").open = false;
     draw(turn);
     talk.append(turn.node);
     turn.node.scrollIntoView({ block: "end" });
