@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
@@ -93,10 +94,10 @@ def create(access: Access, roots: list[Path]) -> FastAPI:
             if figures is None:
                 continue
             behind = behind or hurried or figures.behind
-            row = {"run": one.run, "stage": one.stage, "version": figures.version}
+            row: dict[str, Any] = {"run": one.run, "stage": one.stage, "version": figures.version}
             if figures.version != one.seen:
-                options = {"points": wanted.points, "smooth": wanted.smooth}
-                drawn = {key: figures.curve(key, **options) for key in wanted.keys}
+                points, smooth = wanted.points, wanted.smooth
+                drawn = {key: figures.curve(key, points=points, smooth=smooth) for key in wanted.keys}
                 row |= {"keys": sorted(figures.columns), "curves": {k: v for k, v in drawn.items() if v and v["x"]}}
             found.append(row)
         return {"stages": found, "behind": behind}

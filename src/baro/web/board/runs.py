@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import time
@@ -185,7 +186,7 @@ def _parts(text: str) -> set[str]:
     found = set()
     for word in text.replace('"', " ").replace(",", " ").split():
         parts = word.split("/")
-        found |= {f"{one}/{two}" for one, two in zip(parts, parts[1:], strict=False)}
+        found |= {f"{one}/{two}" for one, two in itertools.pairwise(parts)}
     return found
 
 

@@ -7,7 +7,10 @@ from baro.web.words import Table
 WORDS: Table = {
     "title": ("Runs", "학습 현황"),
     "runs": ("Runs", "실행"),
-    "none": ("There are no runs here yet. A run appears as soon as it starts.", "아직 실행이 없습니다. 시작하면 바로 나타납니다."),
+    "none": (
+        "There are no runs here yet. A run appears as soon as it starts.",
+        "아직 실행이 없습니다. 시작하면 바로 나타납니다.",
+    ),
     "show": ("Show {run} in the curves", "{run}을(를) 곡선에 표시"),
     "look": ("Details", "자세히"),
     "looked": ("Shown below", "아래에 표시됨"),
@@ -21,10 +24,16 @@ WORDS: Table = {
     "skipped": ("done before", "이전에 끝남"),
     "left": ("{time} left", "{time} 남음"),
     "stop": ("Stop", "멈추기"),
-    "stop_ask": ("Stop {run}? It finishes its update, saves, and can be resumed.", "{run}을(를) 멈출까요? 현재 업데이트를 마치고 저장하며, 이어서 실행할 수 있습니다."),
+    "stop_ask": (
+        "Stop {run}? It finishes its update, saves, and can be resumed.",
+        "{run}을(를) 멈출까요? 현재 업데이트를 마치고 저장하며, 이어서 실행할 수 있습니다.",
+    ),
     "stopping": ("Stopping: it finishes its update and saves.", "멈추는 중: 현재 업데이트를 마치고 저장합니다."),
     "resume": ("Resume", "이어서 실행"),
-    "resumed": ("Started again; the first news takes a few seconds.", "다시 시작했습니다. 첫 소식까지 몇 초 걸립니다."),
+    "resumed": (
+        "Started again; the first news takes a few seconds.",
+        "다시 시작했습니다. 첫 소식까지 몇 초 걸립니다.",
+    ),
     "report": ("Report", "보고서"),
     "curves": ("Curves", "곡선"),
     "stages": ("Stages", "단계"),
@@ -48,9 +57,7 @@ WORDS: Table = {
     "memory": ("{size} at most", "최대 {size}"),
     "checkpoints": ("Checkpoints", "체크포인트"),
     "no_checkpoints": ("none", "없음"),
-    "started": ("started {when}", "{when} 시작"),
-    "log": ("Logarithmic", "로그 눈금"),
     "of_run": ("Run {run}, stage {stage}", "실행 {run}, 단계 {stage}"),
     "setting": ("Setting", "설정 항목"),
 }  # fmt: skip
-SPOKEN = tuple(key for key in WORDS if key not in ("title", "runs", "log")) + ("offline", "refused", "error")
+SPOKEN = (*(key for key in WORDS if key not in ("title", "runs")), "offline", "refused", "error")

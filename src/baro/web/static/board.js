@@ -123,7 +123,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const now = drawn.find((one) => one.state === "running") || drawn[drawn.length - 1];
     if (now && !drawn.some((one) => stages.has(one.name))) stages = new Set([now.name]);
     stage = (now || run.stages[0] || {}).name;
-    known = 0;
+    known = -Infinity;
   }
 
   // --- curves ---
@@ -235,7 +235,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   // --- details of one run ---
-  let known = 0;
+  let known = -Infinity;
   async function details() {
     const run = runs.find((one) => one.name === focus);
     at("details").hidden = !run || !stage;
@@ -349,7 +349,7 @@ document.addEventListener("DOMContentLoaded", () => {
       name.textContent = one.name.length > 16 ? one.name.slice(0, 15) + "…" : one.name;
       method.textContent = (words[one.state] || one.state) + (one.seconds ? " · " + clock(one.seconds) : "");
       group.append(svg("rect", { x, y, width: W, height: H, rx: 8, class: "box" }), name, method);
-      const choose = () => { stage = one.name; known = 0; sample = null; if (one.curves) { stages = new Set([one.name]); keys = null; } drawnRuns = ""; soon(); };
+      const choose = () => { stage = one.name; known = -Infinity; sample = null; if (one.curves) { stages = new Set([one.name]); keys = null; } drawnRuns = ""; soon(); };
       group.addEventListener("click", choose);
       group.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } });
       root.append(group);
@@ -378,7 +378,7 @@ document.addEventListener("DOMContentLoaded", () => {
     again = false;
   }
   at("smooth").addEventListener("input", () => { smooth = Number(at("smooth").value); at("smoothness").textContent = smooth; store.clear(); soon(); });
-  at("differing").addEventListener("change", () => { known = 0; soon(); });
+  at("differing").addEventListener("change", () => { known = -Infinity; soon(); });
   addEventListener("resize", () => { drawn = ""; soon(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
   new MutationObserver(() => { drawn = ""; drawnRuns = ""; soon(); }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
