@@ -60,9 +60,11 @@ def _method(name: str, help_text: str) -> None:
         tune(checked.threads)
         from baro.engine import dist
         from baro.pipeline.display import Display
+        from baro.pipeline.journal import Journal
 
         dist.start()
-        with Display({name: 60.0}, quiet=not dist.main_rank()) as display:
+        journal = Journal(checked.output_dir, [(name, name, ())])
+        with Display({name: 60.0}, quiet=not dist.main_rank(), journal=journal) as display:
             display.begin(name)
             result = module.main(checked, display)
             figures = ", ".join(f"{k} {v:.4g}" for k, v in result["metrics"].items() if isinstance(v, int | float))

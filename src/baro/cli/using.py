@@ -49,7 +49,7 @@ def chat(
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer, tokens.")] = 256,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
 ) -> None:
-    """Talk to a model. /system TEXT, /new and /quit are understood."""
+    """Talk to a model. /system TEXT, /regenerate, /model PATH, /surprise, /new and /quit are understood."""
     from baro.pipeline.chat import talk
 
     tune()

@@ -15,6 +15,7 @@ from baro.engine import dist, files, team
 from baro.pipeline import recipe as recipes
 from baro.pipeline.display import Display
 from baro.pipeline.fingerprint import content, fingerprint
+from baro.pipeline.journal import Journal
 from baro.pipeline.recipe import Recipe, Stage
 
 HEADLINE = ("nats_per_char", "exact_match", "accuracy", "objective/kl", "objective/scores", "reward_kept_round_1")
@@ -38,7 +39,10 @@ def run(file: Path, overrides: list[str], *, again: Sequence[str] | None = None)
     expected = {name: stage.minutes * 60 for name, stage in recipe.stages.items()}
     if recipe.evaluate:
         expected["evaluate"] = float(recipe.evaluate.get("minutes", 1.0)) * 60
-    with Display(expected, quiet=not dist.main_rank()) as display:
+    stages = [(stage.name, stage.method, stage.inputs) for stage in recipe.stages.values()]
+    if recipe.evaluate:
+        stages.append(("evaluate", "evaluate", recipe.evaluate.get("models", recipe.evaluated)))
+    with Display(expected, quiet=not dist.main_rank(), journal=Journal(recipe.folder, stages)) as display:
         results = {}
         for name, stage in recipe.stages.items():
             results[name] = _stage(recipe, stage, configs[name], keys[name], display)

@@ -54,7 +54,7 @@ class ShiftSettings(Settings):
 def shift(config: ShiftSettings) -> dict[str, Any]:
     """Measure, print and write the shift; returns the figures."""
     prompts = read_prompts(config.prompts, max_samples=config.max_samples).rows
-    place = {"dtype": config.dtype, "device": config.device}
+    place: dict[str, Any] = {"dtype": config.dtype, "device": config.device}
     base, aligned = (language_model(path, **place).eval() for path in (config.base, config.aligned))
     tokenizer = load_tokenizer(config.aligned)
     found = token_shift(base, aligned, tokenizer, prompts, max_new_tokens=config.max_completion_length).as_dict()
