@@ -51,8 +51,8 @@ MUTANTS = [
         name="the reward model learns the margin with the wrong sign",
         incident="OpenRLHF LogExpLoss (margin)",
         file="recipes/reward.py",
-        old='margin=batch.extra["margin"])',
-        new='margin=-batch.extra["margin"])',
+        old="margin=margin)",
+        new="margin=-margin)",
         test="recipes/test_incidents.py::test_reward_loss_by_plain_transformers",
     ),
     Mutant(

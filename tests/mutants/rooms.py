@@ -110,8 +110,8 @@ MUTANTS = [
         name="log-probabilities read at the token itself instead of one before",
         incident="T12 verl#3287, prime-rl#1525, trlx#509",
         file="models/forward.py",
-        old="hidden(model, batch).index_select(0, states),",
-        new="hidden(model, batch).index_select(0, states + 1),",
+        old="            hidden(model, batch).index_select(0, states),",
+        new="            hidden(model, batch).index_select(0, states + 1),",
         test="models/test_forward.py::test_log_probs_and_gradients_equal_the_padded_forward",
     ),
     Mutant(

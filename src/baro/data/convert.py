@@ -12,7 +12,7 @@ from baro.data.dialects import FORMATS, LAYOUTS, NAMED, QUESTIONS, Columns, Noun
 from baro.data.doctor.text import mended
 from baro.data.files import rows_of
 from baro.data.find import Paths, find
-from baro.data.formats import judgements
+from baro.data.judgements import judgements
 from baro.data.layouts import bridge, laid_out
 from baro.data.read import Found, Way, records
 from baro.data.write import write_rows

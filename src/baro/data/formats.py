@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from baro.core.errors import DataError
-from baro.data.records import Dialogue, Judgement, Message, Preference, Prompt, Text
+from baro.data.records import Dialogue, Message, Preference, Prompt, Text
 from baro.data.row import kind_of
 
 Columns = dict[str, Any]
@@ -32,7 +32,7 @@ PAIR = (*ALPACA, "prompt", "chosen", "rejected", "question", "messages", "conver
 def text_of(row: Columns, where: str) -> tuple[Text, str]:
     """A document, and the format in words."""
     if "text" not in row:
-        raise _unknown(row, where, "`text`", "Name the column that holds the text: columns={'text': '…'}.")
+        raise unknown(row, where, "`text`", "Name the column that holds the text: columns={'text': '…'}.")
     return Text(_filled(row["text"], "text", where), where), "text"
 
 
@@ -59,7 +59,7 @@ def dialogue_of(row: Columns, where: str, plain: bool | None) -> tuple[Dialogue,
         messages = (*_alpaca(row, where), Message("assistant", _filled(row["output"], "output", where)))
         kind = _alpaca_kind(row, "output")
     else:
-        raise _unknown(
+        raise unknown(
             row,
             where,
             "`messages`, `conversations`, `prompt` with `completion`, or `instruction` with `output`",
@@ -77,7 +77,7 @@ def dialogue_of(row: Columns, where: str, plain: bool | None) -> tuple[Dialogue,
 def preference_of(row: Columns, where: str, plain: bool | None) -> tuple[Preference, str]:
     """Two answers to one prompt, and the format in words."""
     if row.get("chosen") is None or row.get("rejected") is None:
-        raise _unknown(
+        raise unknown(
             row, where, "`chosen` and `rejected`", "Name the columns: columns={'chosen': '…', 'rejected': '…'}."
         )
     strings = isinstance(row["chosen"], str) and isinstance(row["rejected"], str)
@@ -105,35 +105,6 @@ def preference_of(row: Columns, where: str, plain: bool | None) -> tuple[Prefere
     return _preference(row, prompt, chosen, rejected, loose, where), kind
 
 
-def judgement_of(row: Columns, where: str, plain: bool | None) -> tuple[Judgement | Preference, str]:
-    """One answer judged good or bad, or a pair, which is two of them; and the format in words."""
-    label = row.get("label")
-    if label is None and row.get("chosen") is not None:
-        pair, kind = preference_of(row, where, plain)
-        return pair, f"{kind}, each pair as two answers"
-    if label is None:
-        raise _unknown(row, where, "`label` (true or false), or a pair", 'Give each answer its label: {"label": true}.')
-    known = {"true": True, "false": False, "1": True, "0": False}
-    if str(label).strip().lower() not in known:
-        found = kind_of(label) if not isinstance(label, str | int) else repr(label)
-        raise DataError(f"label is {found}; expected true or false.", where=where, hint=MEND)
-    dialogue, kind = dialogue_of({**row, "label": True}, where, plain)
-    if dialogue.messages[-1].role != "assistant":
-        raise DataError("the last turn is not the assistant's; expected the answer that was judged.", where=where)
-    first = len(dialogue.messages) - 1
-    prompt, completion = dialogue.messages[:first], dialogue.messages[first:]
-    good = known[str(label).strip().lower()]
-    return Judgement(prompt, completion, good, dialogue.plain, where), f"{kind}, label"
-
-
-def judgements(row: Judgement | Preference) -> list[Judgement]:
-    """The judged answers of a row: of a pair both, the chosen one good; an answer without a word is none."""
-    if isinstance(row, Judgement):
-        return [row]
-    both = ((row.chosen, True), (row.rejected, False))
-    return [Judgement(row.prompt, turns, good, row.plain, row.where) for turns, good in both if turns[-1].content]
-
-
 def prompt_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str]:
     """Something to answer, with the row's other columns, and the format in words."""
     if row.get("prompt") is not None:
@@ -146,7 +117,7 @@ def prompt_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str
         used = ALPACA
         messages, kind = _alpaca(row, where), _alpaca_kind(row, "")
     else:
-        raise _unknown(row, where, "`prompt`, `messages` or `instruction`", "Name the column: columns={'prompt': '…'}.")
+        raise unknown(row, where, "`prompt`, `messages` or `instruction`", "Name the column: columns={'prompt': '…'}.")
     loose = _plainness(row, plain, False, where)
     if messages[-1].role != "user":
         raise DataError(
@@ -170,7 +141,7 @@ def task_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str]:
 # --- their pieces ----------------------------------------------------------------------------------------------------
 
 
-def _unknown(row: Columns, where: str, expected: str, hint: str) -> DataError:
+def unknown(row: Columns, where: str, expected: str, hint: str) -> DataError:
     found = ", ".join(map(str, row)) or "no columns"
     return DataError(f"found columns {found}; expected {expected}.", where=where, hint=hint)
 

@@ -15,7 +15,8 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from baro.core.errors import ConfigError, DataError
 from baro.data.dialects import FORMATS, LAYOUTS, Columns, Noun, only, renamed, translated
 from baro.data.files import Paths, Row, Separate, find, rows_of, write_jsonl
-from baro.data.formats import dialogue_of, judgement_of, judgements, preference_of, prompt_of, task_of, text_of
+from baro.data.formats import dialogue_of, preference_of, prompt_of, task_of, text_of
+from baro.data.judgements import judgement_of, judgements
 from baro.data.records import Dialogue, Judgement, Preference, Prompt, Text
 from baro.data.sniff import kind_of_file
 

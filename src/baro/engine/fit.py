@@ -124,9 +124,8 @@ def fit(
         step: the SUMMED loss of one micro-batch, which arrives on the first trained parameter's device.
         modules: what is trained, by name; frozen parameters are not kept. Train/eval mode is the recipe's business.
         schedule: optimiser step (from 0) -> learning rate as a part of its peak.
-        max_grad_norm: global norm above which gradients are scaled down; 0 for never.
         save_steps: updates between checkpoints, and one at the end; 0 saves only when a signal stops the run.
-        logging_steps: updates averaged into one line of metrics.jsonl.
+        max_grad_norm: gradients are scaled down above it; 0: never. logging_steps: updates in a line of metrics.jsonl.
         extra: further things with a state, kept in every checkpoint.
         on_update: told every optimiser step's figures, on every process; a text it returns ends the run, as if done.
         evaluate: update -> figures, logged as eval/..., every `eval_steps` (0: never) and at the end.

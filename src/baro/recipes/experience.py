@@ -14,8 +14,8 @@ from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches
 from baro.objectives.policy import token_weights
 
-FOR_POLICY, FOR_CRITIC = ("old_log_probs", "advantages"), ("returns", "values")
-PER_TOKEN = (*FOR_POLICY, *FOR_CRITIC, "reference")
+FOR_CRITIC = ("returns", "values")
+PER_TOKEN = ("old_log_probs", "advantages", *FOR_CRITIC, "reference")
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,18 @@ class Experience:
 
 
 def apart(batches: list[Batch]) -> list[Batch]:
-    """Each micro-batch once for the policy and once, weighing nothing in the count, for the critic.
+    """Where there is a critic, each micro-batch once for the policy and once, weighing nothing in the count, for it.
 
     The two losses share no parameter, and so only one model's activations are in memory at a time.
     """
-    return [
-        replace(batch, count=count, extra={name: batch.extra[name] for name in names})
-        for batch in batches
-        for names, count in ((FOR_POLICY, batch.count), (FOR_CRITIC, 0))
-    ]
+    found = []
+    for batch in batches:
+        critic = {name: batch.extra[name] for name in FOR_CRITIC if name in batch.extra}
+        policy = {name: figure for name, figure in batch.extra.items() if name not in critic}
+        found.append(replace(batch, extra=policy))
+        if critic:
+            found.append(replace(batch, count=0, extra=critic))
+    return found
 
 
 class Rollouts:

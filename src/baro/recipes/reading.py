@@ -12,7 +12,7 @@ from baro.data.doctor import tell
 from baro.data.doctor.examine import examine
 from baro.data.doctor.registry import Setting
 from baro.data.find import find
-from baro.data.read import Dataset, read_dialogues, read_preferences, read_prompts, read_texts
+from baro.data.read import Dataset, read_dialogues, read_judgements, read_preferences, read_prompts, read_texts
 from baro.data.weights import mixed
 from baro.engine import dist
 
@@ -21,6 +21,7 @@ NOUNS: dict[Callable[..., Dataset], Noun] = {
     read_dialogues: "conversations",
     read_preferences: "preferences",
     read_prompts: "prompts",
+    read_judgements: "judgements",
 }
 ROWS, RENDERED = 20_000, 1_000  # looked at before a run, in each file: a second or two
 

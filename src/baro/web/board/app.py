@@ -70,6 +70,23 @@ class Board:
             raise HTTPException(404, f"there is no run {name!r}")
         return self.runs[name]
 
+    def curves(self, wanted: Curves) -> dict:
+        """The curves asked for, as far as they can be read in time; `behind` where some were not."""
+        found, behind, until = [], False, time.monotonic() + BUDGET
+        for one in wanted.of:
+            hurried = time.monotonic() > until
+            figures = self[one.run].read(one.stage, refresh=not hurried)
+            if figures is None:
+                continue
+            behind = behind or hurried or figures.behind
+            row: dict[str, Any] = {"run": one.run, "stage": one.stage, "version": figures.version}
+            if figures.version != one.seen:
+                points, smooth = wanted.points, wanted.smooth
+                drawn = {key: figures.curve(key, points=points, smooth=smooth) for key in wanted.keys}
+                row |= {"keys": sorted(figures.columns), "curves": {k: v for k, v in drawn.items() if v and v["x"]}}
+            found.append(row)
+        return {"stages": found, "behind": behind}
+
 
 def create(access: Access, roots: list[Path]) -> FastAPI:
     """The application over the runs below `roots`. Errors: ConfigError when one is missing."""
@@ -87,20 +104,7 @@ def create(access: Access, roots: list[Path]) -> FastAPI:
 
     @made.post("/api/curves")
     def curves(wanted: Curves) -> dict:
-        found, behind, until = [], False, time.monotonic() + BUDGET
-        for one in wanted.of:
-            hurried = time.monotonic() > until
-            figures = board[one.run].read(one.stage, refresh=not hurried)
-            if figures is None:
-                continue
-            behind = behind or hurried or figures.behind
-            row: dict[str, Any] = {"run": one.run, "stage": one.stage, "version": figures.version}
-            if figures.version != one.seen:
-                points, smooth = wanted.points, wanted.smooth
-                drawn = {key: figures.curve(key, points=points, smooth=smooth) for key in wanted.keys}
-                row |= {"keys": sorted(figures.columns), "curves": {k: v for k, v in drawn.items() if v and v["x"]}}
-            found.append(row)
-        return {"stages": found, "behind": behind}
+        return board.curves(wanted)
 
     @made.get("/api/run")
     def details(run: str, stage: str) -> dict:
