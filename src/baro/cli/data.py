@@ -63,9 +63,7 @@ def check_data(
 
 @data.command("convert")
 def convert_data(
-    source: Annotated[
-        list[str], typer.Argument(help="What to read, and last the file to write.")
-    ],
+    source: Annotated[list[str], typer.Argument(help="What to read, and last the file to write.")],
     format: Annotated[str | None, typer.Option(help="Write the rows as this format.")] = None,
     read_as: Annotated[str | None, typer.Option(help="Read the rows as this format.")] = None,
     columns: Annotated[list[str] | None, typer.Option(help="ours=theirs, for example instruction=Q.")] = None,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from baro.data.dialects import NAMED, noun_of
-from baro.data.doctor.case import FOREIGN, Case
+from baro.data.doctor.case import FOREIGN, HOLDERS, Case
 from baro.data.doctor.registry import ANSWERED, EVERY, Hit, Setting, row_check, set_check, short
 from baro.data.row import kind_of
 
@@ -42,6 +42,8 @@ def missing_column(case: Case) -> str | None:
     if case.unreadable or case.problem is None or case.noun is None:
         return None
     own = noun_of(case.columns)
+    if case.noun == "conversations" and case.columns.keys() & set(HOLDERS):
+        return None  # it is the turns that lack something
     same = own == case.noun or {own, case.noun} <= {"conversations", "judgements"}
     if same or (case.noun == "prompts" and own is not None) or (case.noun == "texts" and "text" in case.columns):
         return None
