@@ -3,11 +3,13 @@
 import gzip
 import json
 import random
+from pathlib import Path
 
 import faults
 import pytest
 from faults import FAULTS, LONG, PLACES, spoilt
 
+from baro.data.dialects import FORMATS
 from baro.data.doctor import tell
 from baro.data.doctor.examine import examine
 from baro.data.doctor.registry import SEVERITY, Setting
@@ -282,3 +284,11 @@ def test_a_bounded_look(rows, written):
     report = examine(written(rows["instruct"]), max_rows=100)
     assert (report.files[0].rows, report.files[0].complete) == (100, False)
     assert tell.verdict(report) == "nothing wrong in the first 100 rows"
+
+
+@pytest.mark.parametrize("page", ["data.md", "data.ko.md"])
+def test_every_check_and_format_is_documented(page):
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    for name, severity in SEVERITY.items():
+        assert f"| {f'**`{name}`**' if severity == 'error' else f'`{name}`'} |" in text
+    assert [name for name in FORMATS if f"| `{name}` |" not in text] == []
