@@ -124,7 +124,7 @@ FAULTS = [
     Fault("empty-text", "text", put(text="  ")),
     Fault("placeholder", "instruct", put(input="<noinput>")),
     Fault("placeholder", "instruct", put(output="N/A"), label="answer"),
-    Fault("placeholder", "instruct", put(output="Dear [Your Name], thank you."), label="blank"),
+    Fault("unfilled-blank", "instruct", put(output="Dear [Your Name], thank you.")),
     Fault("null-value", "instruct", put(kind=None)),
     Fault("stray-label", "instruct", put(kind=behind("  ")), label="blanks"),
     Fault("bad-margin", "pairs", put(margin=float("nan"))),

@@ -105,7 +105,14 @@ def placeholder(case: Case) -> str | None:
                 continue  # a review may say "..."
             if word in PLACEHOLDERS and not (piece.role == "assistant" and word in ("none", "no input", "없음", "-")):
                 return f"{piece.name} is {piece.value!r}"
-        if piece.role == "assistant" and isinstance(piece.value, str) and (match := BLANK.search(piece.value)):
+    return None
+
+
+@row_check("unfilled-blank", "warning", ANSWERED)
+def unfilled_blank(case: Case) -> str | None:
+    """A blank of a form letter, to be filled in by whom the model talks to."""
+    for piece in case.answered:
+        if isinstance(piece.value, str) and "[" in piece.value and (match := BLANK.search(piece.value)):
             return f"{piece.name} holds {match[0]}"
     return None
 
