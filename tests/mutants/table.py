@@ -5,9 +5,10 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 
 from __future__ import annotations
 
+import data
 import methods
 import pure
 import rooms
 from mutant import Mutant
 
-MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS]
+MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS, *data.MUTANTS]
