@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import adapters
 import curation
+import data
 import groups
 import health
 import methods
@@ -21,5 +22,6 @@ MUTANTS: list[Mutant] = [
     *groups.MUTANTS,
     *adapters.MUTANTS,
     *curation.MUTANTS,
+    *data.MUTANTS,
     *health.MUTANTS,
 ]

@@ -115,7 +115,7 @@ def test_the_command_speaks_once(given, tmp_path):
     words = [f"{key}={json.dumps(value) if isinstance(value, list) else value}" for key, value in values.items()]
     done = torchrun("-m", "baro", "ppo", f"output_dir={tmp_path / 'run'}", *words)
     assert done.stdout.count("saved in") == 1
-    assert done.stdout.count("read prompt") == 1
+    assert done.stdout.count("read as prompt") == 1
     assert json.loads((tmp_path / "run" / "run.json").read_text())["machine"]["processes"] == 2
     assert (tmp_path / "run" / "value" / "model.safetensors").is_file()
 

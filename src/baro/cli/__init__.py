@@ -18,7 +18,9 @@ def main() -> None:
     from baro.core.signals import Stopped
 
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # a command's own exit code comes back as its result
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except BaroError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

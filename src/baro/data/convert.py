@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from baro.core.errors import ConfigError, DataError
-from baro.data.dialects import FORMATS, LAYOUTS, NAMED, QUESTIONS, Columns, Noun, noun_of, renamed
+from baro.core.errors import DataError
+from baro.data.dialects import NAMED, QUESTIONS, Columns, Noun, layout_of, noun_of, renamed
 from baro.data.doctor.text import mended
 from baro.data.files import rows_of
 from baro.data.find import Paths, find
@@ -45,18 +45,14 @@ def convert(
         ConfigError: an unknown format.
         DataError: something cannot be read, held or written.
     """
-    for name in (format, read_as):
-        if name is not None and name not in FORMATS:
-            raise ConfigError(f"format is {name!r}; expected one of {', '.join(FORMATS)}.", where="--format")
+    target = layout_of(format) if format is not None else None
     files = find(paths, text=True)
     if any(out.exists() and file.resolve() == out.resolve() for file in files):
         raise DataError("the file is read and written at once.", where=str(out), hint="Write to another name.")
-    noun = LAYOUTS[read_as].noun if read_as else _noun(files[0], columns)
-    if format is not None and not bridge(noun, format):
+    noun = layout_of(read_as).noun if read_as else _noun(files[0], columns)
+    if target is not None and not bridge(noun, target.noun):
         what = noun or "columns of no format"
-        raise DataError(
-            f"the file holds {what}; the format {format} holds {LAYOUTS[format].noun}.", where=str(files[0])
-        )
+        raise DataError(f"the file holds {what}; the format {format} holds {target.noun}.", where=str(files[0]))
 
     def rows() -> Iterator[Columns]:
         for row in _rows(files, noun, columns, read_as, format):
@@ -85,7 +81,7 @@ def _rows(
             raise found.problem
         rest = _rest(found, columns)
         pieces: Iterable[Any] = (found.record,)
-        if noun == "preferences" and LAYOUTS[format].noun == "judgements":
+        if noun == "preferences" and layout_of(format).noun == "judgements":
             pieces = judgements(found.record)
         for piece in pieces:
             yield {**laid_out(piece, format), **rest}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
-from baro.core.errors import DataError
+from baro.core.errors import ConfigError, DataError
 from baro.data.row import Row, kind_of
 
 Columns = dict[str, Any]
@@ -62,6 +62,19 @@ LAYOUTS: dict[str, Layout] = {
     "kto": Layout("judgements", ("prompt", "completion", "label"), ("plain",)),
     "prompt": Layout("prompts", ("prompt",), ("system", "plain")),
 }
+
+
+def layout_of(name: str) -> Layout:
+    """A format by its name.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in LAYOUTS:
+        raise ConfigError(f"format is {name!r}; expected one of {', '.join(FORMATS)}.", where="format")
+    return LAYOUTS[name]
+
+
 NAMED = frozenset(name for layout in LAYOUTS.values() for name in (*layout.needed, *layout.optional))
 """Columns that mean something to a format; all others only travel along."""
 

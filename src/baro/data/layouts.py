@@ -198,7 +198,6 @@ def laid_out(record: Any, name: str) -> Columns:
     return LAY_OUT[name](record, name)
 
 
-def bridge(source: Noun | None, name: str) -> bool:
-    """Whether records of `source` can be written as the format `name` at all."""
-    target = LAYOUTS[name].noun
+def bridge(source: Noun | None, target: Noun) -> bool:
+    """Whether records of one kind can be written as another at all."""
     return source == target or (source == "preferences" and target == "judgements")

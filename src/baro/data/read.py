@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from baro.core.errors import ConfigError, DataError
-from baro.data.dialects import FORMATS, LAYOUTS, Columns, Noun, only, renamed, translated
+from baro.data.dialects import Columns, Noun, layout_of, only, renamed, translated
 from baro.data.files import Paths, Row, Separate, find, rows_of, write_jsonl
 from baro.data.formats import dialogue_of, preference_of, prompt_of, task_of, text_of
 from baro.data.judgements import judgement_of, judgements
@@ -199,9 +199,7 @@ class Way:
     def __post_init__(self) -> None:
         if self.format is None:
             return
-        if self.format not in FORMATS:
-            raise ConfigError(f"format is {self.format!r}; expected one of {', '.join(FORMATS)}.", where="format")
-        noun = LAYOUTS[self.format].noun
+        noun = layout_of(self.format).noun
         if noun != self.noun and not (self.noun == "prompts" and noun in ("conversations", "prompts")):
             raise ConfigError(f"the format {self.format} holds {noun}; here {self.noun} are read.", where="format")
 

@@ -72,7 +72,7 @@ class Case:
             elif isinstance(value, list | dict):
                 self.strings += _leaves(str(name), value)
         self.whole = "\x1e".join(text for _, text in self.strings)  # a mark that no check looks for
-        match self.noun:
+        match None if self.unreadable else self.noun:
             case "texts":
                 self.answered = [Piece("text", "text", self.columns["text"])] if "text" in self.columns else []
             case "preferences":

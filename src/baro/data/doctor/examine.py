@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baro.core.errors import DataError
-from baro.data.dialects import LAYOUTS, Noun, noun_of, renamed
+from baro.data.dialects import Noun, layout_of, noun_of, renamed
 from baro.data.doctor import answers, duplicates, overlap, pairs, shape, text, tokens
 from baro.data.doctor.case import Case
 from baro.data.doctor.registry import BREAKS_ROWS, ROW_CHECKS, SET_CHECKS, SEVERITY, Hit, Setting, Severity, short
@@ -117,7 +117,7 @@ def examine(
     report = Report()
     setting = setting or Setting()
     for path in find(paths, text=True):
-        expected = noun or (LAYOUTS[format].noun if format else _noun_in(path, columns))
+        expected = noun or (layout_of(format).noun if format else _noun_in(path, columns))
         one = _File(path, expected, replace(setting, noun=expected, lengths=[]), lenient, report)
         one.way = Way(expected, columns, format, plain) if expected else None
         one.columns = columns

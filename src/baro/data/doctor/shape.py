@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from baro.data.dialects import NAMED, noun_of
-from baro.data.doctor.case import FOREIGN, Case
+from baro.data.doctor.case import FOREIGN, HOLDERS, Case
 from baro.data.doctor.registry import ANSWERED, EVERY, Hit, Setting, row_check, set_check, short
 from baro.data.row import kind_of
 
@@ -42,6 +42,8 @@ def missing_column(case: Case) -> str | None:
     if case.unreadable or case.problem is None or case.noun is None:
         return None
     own = noun_of(case.columns)
+    if case.noun == "conversations" and case.columns.keys() & set(HOLDERS):
+        return None  # it is the turns that lack something
     same = own == case.noun or {own, case.noun} <= {"conversations", "judgements"}
     if same or (case.noun == "prompts" and own is not None) or (case.noun == "texts" and "text" in case.columns):
         return None
@@ -103,7 +105,14 @@ def placeholder(case: Case) -> str | None:
                 continue  # a review may say "..."
             if word in PLACEHOLDERS and not (piece.role == "assistant" and word in ("none", "no input", "없음", "-")):
                 return f"{piece.name} is {piece.value!r}"
-        if piece.role == "assistant" and isinstance(piece.value, str) and (match := BLANK.search(piece.value)):
+    return None
+
+
+@row_check("unfilled-blank", "warning", ANSWERED)
+def unfilled_blank(case: Case) -> str | None:
+    """A blank of a form letter, to be filled in by whom the model talks to."""
+    for piece in case.answered:
+        if isinstance(piece.value, str) and "[" in piece.value and (match := BLANK.search(piece.value)):
             return f"{piece.name} holds {match[0]}"
     return None
 

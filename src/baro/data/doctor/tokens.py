@@ -174,11 +174,3 @@ def _about_tokenizer(tokenizer: Any) -> Iterator[Hit]:
     elif traits.end_ids[-1] != traits.eos:
         text = f"answers end with {word(traits.end_ids[-1])}, eos is {word(traits.eos)}: serve with both as stop tokens"
         yield Hit("end-is-not-eos", None, text)
-    try:
-        text = templated(tokenizer, traits, [Message("user", "a")], True, "")
-    except DataError:
-        return
-    ids = tokenizer(text)["input_ids"]
-    if traits.bos is not None and ids[:2] == [traits.bos, traits.bos]:
-        shown = "the template writes a begin token and the tokenizer adds one: text rendered and then tokenised has two"
-        yield Hit("double-bos", None, shown)

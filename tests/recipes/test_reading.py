@@ -1,0 +1,36 @@
+"""The data of a stage: looked over before the first step, named by the user, mixed by weights."""
+
+import json
+
+import pytest
+
+from baro.core.errors import DataError
+
+
+@pytest.mark.incident("T20")
+def test_errors_stop_a_run_before_its_first_step(train, rows, world, model):
+    pair = json.loads((world / "preferences.jsonl").read_text().splitlines()[0])
+    file = rows("ties", [pair, pair | {"rejected": pair["chosen"]}])
+    with pytest.raises(DataError, match=r"1 error \(chosen-equals-rejected 1\).*check_data=false"):
+        train("dpo", dataset=[file], max_steps=1)
+    assert train("dpo", dataset=[file], max_steps=1, check_data=False).result["method"] == "dpo"
+
+
+def test_warnings_are_said_and_kept(train, rows, world, model):
+    asked = [json.loads(line) for line in (world / "instruct.jsonl").read_text().splitlines()[:12]]
+    file = rows("twice", [*asked, asked[3]])
+    run = train("sft", dataset=[file], max_steps=1)
+    assert any("exact-duplicate 1" in line for line in run.said)
+    kept = json.loads((run.folder / "data_check.json").read_text())
+    assert [(each["check"], each["rows"]) for each in kept["findings"]] == [("exact-duplicate", [12])]
+
+
+def test_columns_formats_and_weights(train, rows, world, model):
+    first = rows("first", [{"Frage": "Colour of the cat?", "Antwort": "red."}] * 4)
+    second = rows("second", [{"Frage": f"Colour of the hat? {n}", "Antwort": "blue."} for n in range(8)])
+    names = {"columns": {"instruction": "Frage", "output": "Antwort"}, "format": "alpaca"}
+    run = train("sft", dataset=[first, second], dataset_weights=[2, 0.5], num_train_epochs=1, max_steps=-1, **names)
+    assert [line for line in run.said if "→" in line] == [
+        "read as alpaca: instruction, output → 4 conversations × 2",
+        "read as alpaca: instruction, output → 8 conversations × 0.5",
+    ]
