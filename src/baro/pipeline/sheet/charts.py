@@ -86,7 +86,7 @@ def scatter(points: ArrayLike, kept: ArrayLike, tips: Items[str]) -> Markup:
 
 
 def ranges(rows: Items[tuple[str, float, float, float, bool]], *, zero: bool = False) -> Markup:
-    """Dots with intervals: (name, value, low, high, whether it is the one that matters) each. zero: with a line at 0."""
+    """Dots with intervals: (name, value, low, high, whether it is the one that matters). zero: a line at 0."""
     low, high = min(row[2] for row in rows), max(row[3] for row in rows)
     low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
     span, tall = (high - low) or 1.0, 30 * len(rows) + 24
