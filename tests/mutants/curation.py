@@ -17,8 +17,8 @@ MUTANTS = [
         name="ranks are read at the token, not before it",
         incident="of our own: the shift by one forgotten",
         file="models/forward.py",
-        old="return ranks(hidden(model, batch).index_select(0, states), head_of(model), targets)",
-        new="return ranks(hidden(model, batch).index_select(0, states + 1), head_of(model), targets)",
+        old="return ranks(hidden(model, batch)[states], head_of(model), targets)",
+        new="return ranks(hidden(model, batch)[states + 1], head_of(model), targets)",
         test="evals/test_shift.py",
     ),
     Mutant(
