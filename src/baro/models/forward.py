@@ -43,7 +43,7 @@ def token_ranks(model, batch: Batch) -> Tensor:
     states = _states(batch)
     targets = batch.tokens[states + 1]
     if support(model).plain_head:
-        return ranks(hidden(model, batch).index_select(0, states), head_of(model), targets)
+        return ranks(hidden(model, batch)[states], head_of(model), targets)
     return ranks_of(padded.logits(model, batch)[states], targets)
 
 

@@ -12,6 +12,7 @@ GOOD = [
     ("오늘 기분이 어때?", "아주 좋아요"),
     ("Print hello in Python.", "print('hello')"),
     ("Name three colours.", "Red, green and blue."),
+    ("Play an AI of 2100.", "As an AI of the year 2100, I watch over the gardens of the moon."),
     ("Apologise to a friend.", "I'm sorry that I forgot your birthday. Let me make up for it."),
 ]
 BAD = {

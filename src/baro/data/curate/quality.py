@@ -48,7 +48,7 @@ _SECOND_TURN = re.compile(
 )
 _REFUSAL = re.compile(
     r"^\W*(?:i(?:'|’)?m sorry|sorry|i apologi[sz]e|as an ai\b|i(?: can(?:no|')t|'m unable| am unable)|죄송)[^.]*"
-    r"(?:\bai\b|language model|cannot|can't|unable|인공지능|언어 ?모델|없습니다)",
+    r"(?:cannot|can't|unable|not able|없습니다)",
     re.IGNORECASE,
 )
 _END = re.compile(r"""[.!?…:;)\]}"'”’`~。]\s*$|[요다까네죠지음함]\s*[ㅋㅎㅠ]*\s*$""")

@@ -229,7 +229,9 @@ def _page(summary: dict[str, Any]) -> str:
     both = words("95 % intervals over seeds and prompts.", "시드와 프롬프트에 대한 95 % 구간입니다.")
     sections = [
         Section(words("Scores", "점수"), both, charts.figure(both, charts.ranges(arms), wide=True)),
-        Section(words("Differences", "차이"), both, charts.figure(both, charts.ranges(differences), wide=True)),
+        Section(
+            words("Differences", "차이"), both, charts.figure(both, charts.ranges(differences, zero=True), wide=True)
+        ),
     ]
     if summary["text_nats"]:
         rows = [[arm, numbers.number(value)] for arm, value in summary["text_nats"].items()]

@@ -85,15 +85,18 @@ def scatter(points: ArrayLike, kept: ArrayLike, tips: Items[str]) -> Markup:
     return Markup("".join([*parts, "</svg>"]))
 
 
-def ranges(rows: Items[tuple[str, float, float, float, bool]]) -> Markup:
-    """Dots with intervals: (name, value, low, high, whether it is the one that matters) each."""
+def ranges(rows: Items[tuple[str, float, float, float, bool]], *, zero: bool = False) -> Markup:
+    """Dots with intervals: (name, value, low, high, whether it is the one that matters). zero: a line at 0."""
     low, high = min(row[2] for row in rows), max(row[3] for row in rows)
+    low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
     span, tall = (high - low) or 1.0, 30 * len(rows) + 24
 
     def at(value: float) -> float:
         return 150 + 540 * (value - low) / span
 
     parts = [f'<svg viewBox="0 0 860 {tall}" role="img">']
+    if zero:
+        parts.append(f'<line class="axis" x1="{at(0):.1f}" x2="{at(0):.1f}" y1="4" y2="{tall - 12}"/>')
     for place, (name, value, left, right, main) in enumerate(rows):
         y, kind = 20 + 30 * place, "" if main else " off"
         parts.append(
