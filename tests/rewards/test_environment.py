@@ -91,6 +91,14 @@ def test_what_an_environment_does_wrong_is_one_error_that_names_the_prompt(fault
     assert "goes on from here" in caught.value.hint
 
 
+def test_a_grader_without_a_right_answer_names_the_row():
+    world = load_environment("gsm8k")
+    states = world.reset([prompt("How many?", 1, answer=3), prompt("And now?", 2, other=3)], [0, 0])
+    with pytest.raises(BaroError, match=r"none of which holds a number.*And now") as caught:
+        stepped(world, states, ["3", "3"], seconds=None)
+    assert caught.value.where == "rows.jsonl:2"
+
+
 def test_the_number_of_results_is_checked():
     class Short(Faulty):
         def step(self, states, actions):

@@ -105,7 +105,7 @@ def guessing(
         secret, turns = draw.randint(1, high), [asked]
         for guess in draw.sample(range(1, high + 1), high):
             turns.append({"role": "assistant", "content": str(guess)})
-            if guess == secret or len(turns) > 10:
+            if guess == secret or len(turns) >= 10:
                 break
             turns.append({"role": "user", "content": SAID[lang][guess > secret]})
         return {"messages": turns}

@@ -78,8 +78,10 @@ def _tried(call: Callable[[list], Any], rows: list, seconds: float | None) -> tu
         with within(seconds):
             found = call(rows)
             found = found if isinstance(found, list) else list(found)
-    except BaroError:
-        raise
+    except BaroError as error:
+        if error.where:
+            raise
+        return [], f"said: {error}"
     except _Late:
         return [], f"took more than {seconds:g} seconds"
     except Exception as error:  # whatever the user's code does

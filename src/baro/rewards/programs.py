@@ -114,7 +114,8 @@ class Programs:
             before = _digest(files)
             output = self._process(folder)
             if sorted(kept.iterdir()) != sorted(files) or _digest(files) != before or _digest(GRADER) != self.grader:
-                raise BaroError("the tests or the grader were changed while a program ran: no score can be trusted.")
+                fault = "the tests or the grader were changed while a program ran: no score can be trusted."
+                raise BaroError(fault, where=str(JAIL))
             kept.chmod(0o755)
         return _read(output, len(files))
 
