@@ -197,8 +197,8 @@ MUTANTS = [
         name="a failed reward loses what was learnt",
         incident="T43 (resume set)",
         file="engine/fit.py",
-        old="keep if at.step > resumed_at else None",
-        new="None",
+        old="            keep()\n        raise",
+        new="            pass\n        raise",
         test="recipes/test_episodes.py",
     ),
     # --- programs

@@ -123,8 +123,7 @@ def fit(
     Args:
         step: the SUMMED loss of one micro-batch, which arrives on the first trained parameter's device.
         modules: what is trained, by name; frozen parameters are not kept. Train/eval mode is the recipe's business.
-        schedule: optimiser step (from 0) -> learning rate as a part of its peak.
-        max_grad_norm: global norm above which gradients are scaled down; 0 for never.
+        schedule: optimiser step (from 0) -> part of the peak rate. max_grad_norm: largest global norm; 0 for any.
         save_steps: updates between checkpoints, and one at the end; 0 saves only when a signal stops the run.
         logging_steps: updates averaged into one line of metrics.jsonl.
         extra: further things with a state, kept in every checkpoint.
@@ -141,7 +140,7 @@ def fit(
     keep = lambda: _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)  # noqa: E731
     run.start(at.step, more=at.step < total)
     while at.step < total and not reason:
-        sums = _accumulate(step, _next(updates, keep if at.step > resumed_at else None), modules)
+        sums = _accumulate(step, _next(updates, run, at.step, keep), modules)
         at.step += 1
         if sums.fault:
             _skip(run, at, sums, max_bad_updates)
@@ -163,12 +162,12 @@ def fit(
     return FitResult(at.step, at.taken, at.skipped, resumed_at, evaluation, reason)
 
 
-def _next(updates: Updates, keep: Callable[[], None] | None) -> list[Batch]:
-    """The next update. When the stream fails (a reward raised, say), what was learnt is kept: once mended, it goes on."""
+def _next(updates: Updates, run: Run, step: int, keep: Callable[[], None]) -> list[Batch]:
+    """The next update. When the stream fails (a reward raised), what was learnt is kept: once mended it goes on."""
     try:
         return next(updates)
     except BaroError:
-        if keep is not None:
+        if step and not dist.from_main(checkpoint.folder_of(run.checkpoints, step).exists()):
             keep()
         raise
 
