@@ -141,4 +141,12 @@ MUTANTS = [
         new="safe = size",
         test="objectives/test_length.py",
     ),
+    Mutant(
+        name="length is not pulled out of the score",
+        incident="ODIN's penalty left out",
+        file="recipes/reward.py",
+        old="+ debias * related.abs()",
+        new="+ 0 * related.abs()",
+        test="recipes/test_reward.py",
+    ),
 ]

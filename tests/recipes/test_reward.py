@@ -273,3 +273,21 @@ def test_the_length_head_is_thrown_away(train, tensors):
     plain, debiased = train("reward", "plain"), train("reward", "debiased", length_debias=1.0)
     assert set(tensors(plain.folder)) == set(tensors(debiased.folder))
     assert debiased.result["metrics"] == plain.result["metrics"] == {}
+
+
+def test_a_debiased_model_does_not_hide_length_in_its_score(train, pairs_of):
+    """Here only length tells the answers apart: a plain model lives on it, a debiased one leaves it to the head."""
+    from baro.objectives.length import correlation, scaled
+    from baro.rewards.model import model_scores, trained
+
+    both = [sequence for pair in pairs_of for sequence in pair]
+    lengths = scaled(torch.tensor([sequence.count for sequence in both]))
+
+    def related(name, **changes):
+        folder = train("reward", name, num_train_epochs=6, **changes).folder
+        model = trained(str(folder), dtype="float32", device="cpu")
+        return abs(correlation(torch.tensor(model_scores(model, both)), lengths).item())
+
+    plain, debiased = related("plain"), related("debiased", length_debias=3.0)
+    assert plain > 0.9
+    assert debiased < 0.6
