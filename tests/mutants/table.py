@@ -8,6 +8,7 @@ from __future__ import annotations
 import methods
 import pure
 import rooms
+import speed
 from mutant import Mutant
 
-MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS]
+MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS, *speed.MUTANTS]
