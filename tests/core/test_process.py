@@ -44,7 +44,23 @@ def test_threads_are_set_or_left(monkeypatch):
         assert process.choose_threads(1) == 1
         assert torch.get_num_threads() == 1
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        assert process.tune_process() == 1
+        assert process.tune_process().startswith("1 thread (OMP_NUM_THREADS); ")
         assert process.choose_threads(0) == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_busy_machine_gets_fewer_threads(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(process.os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(process.os, "cpu_count", lambda: 4)
+    torch.set_num_threads(4)
+    try:
+        for load, wanted in ((0.2, 4), (1.1, 3), (2.8, 1), (40.0, 1)):
+            monkeypatch.setattr(process.os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+            assert process.idle_cores() == wanted
+        assert "1 thread (load 40.0" in process.tune_process()
+        assert process.tune_process(2).startswith("2 threads (as set); ")
     finally:
         torch.set_num_threads(before)

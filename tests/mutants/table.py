@@ -13,6 +13,7 @@ import health
 import methods
 import pure
 import rooms
+import speed
 from mutant import Mutant
 
 MUTANTS: list[Mutant] = [
@@ -24,4 +25,5 @@ MUTANTS: list[Mutant] = [
     *curation.MUTANTS,
     *data.MUTANTS,
     *health.MUTANTS,
+    *speed.MUTANTS,
 ]

@@ -66,10 +66,12 @@ def sample(
     Returns:
         (B, K) answers. An answer that would leave the model's context is cut there (`ended` False).
 
-    Errors: DataError for an empty prompt or one that fills the model's context.
+    Errors: DataError for an empty prompt or one that fills the model's context; ConfigError for no samples or tokens.
     """
     if sampling.max_new_tokens < 1:
         raise ConfigError(f"max_new_tokens is {sampling.max_new_tokens}; at least one token must be drawn.")
+    if samples < 1:
+        raise ConfigError(f"samples is {samples}; at least one answer a prompt must be drawn.")
     limits = [limit(model, prompt, f"prompt {index}", sampling) for index, prompt in enumerate(prompts)]
     wanted = [
         Wanted(
