@@ -48,9 +48,9 @@ def test_thirty_pairs_by_keyboard_then_export_and_a_reward_model(serve, visit, t
     pairs(tmp_path, 30)
     server = serve("pairs.jsonl", "--repeat", "0")
     page = visit(server.links["owner"])
-    assert "token" not in page.url
     keys = []
     shown(page)
+    assert "token" not in page.url
     for number in range(30):
         keys.append("0" if number == 5 else "s" if number == 9 else better(page))
         press(page, keys[-1])
@@ -65,7 +65,7 @@ def test_thirty_pairs_by_keyboard_then_export_and_a_reward_model(serve, visit, t
     command = page.inner_text("#command")
     assert command.startswith("baro reward dataset=choices.db")
     assert "29 choices in choices.db" not in server.stop()  # the skip stands in the store too
-    rows = [row for row in Store(tmp_path / "choices.db").kept()]
+    rows = Store(tmp_path / "choices.db").kept()
     assert (len(rows), sum(row.choice == "a" for row in rows)) == (30, 28)
     assert all(0 < row.seconds < 60 for row in rows)
     _train(tmp_path)
@@ -111,7 +111,7 @@ def test_two_people_and_two_windows_at_once(serve, visit, tmp_path):
     press(kim, "1")
     shown(again)
     again.keyboard.press("2")
-    again.wait_for_function("document.getElementById('said').textContent.includes('another window')")
+    again.wait_for_function("() => document.getElementById('said').textContent.includes('another window')")
     again.close()
     for page in (kim, lee):
         shown(page)
@@ -141,7 +141,7 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged(serve, visit, tmp_p
     assert "Nothing is lost" in page.inner_text("#banner")
     page.keyboard.press("2")  # while the first is on its way nothing else counts
     server.start()
-    page.wait_for_function("document.getElementById('done').innerText.startsWith('8')")
+    page.wait_for_function("() => document.getElementById('done').innerText.startsWith('8')")
     until(lambda: page.is_hidden("#banner"))
     press(page, better(page))
     store = Store(tmp_path / "choices.db")
@@ -173,12 +173,14 @@ def test_a_click_whose_reply_was_lost_counts_once(serve, visit, tmp_path):
     store.close()
 
 
+DIRECTIONS = """() => [...document.querySelectorAll('.answer .text p')].map(
+    p => getComputedStyle(p).textAlign + getComputedStyle(p).unicodeBidi)"""
+HEIGHTS = "() => ['left', 'right'].map(i => document.getElementById(i).getBoundingClientRect().bottom)"
+SEND = """([key, code, repeat]) =>
+    document.body.dispatchEvent(new KeyboardEvent('keydown', {key, code, repeat, bubbles: true}))"""
+TAKEN = "document.title = 'taken'"
 MIXED = [
-    (
-        "Say hello.",
-        "<script>document.title = 'taken'</script>Hello",
-        "<img src=x onerror=\"document.title='taken'\">Hi",
-    ),
+    ("Say hello.", f"<script>{TAKEN}</script>Hello", f'<img src=x onerror="{TAKEN}">Hi'),
     ("Sort it.", "```python\ndef f(x):\n    return sorted(x)  # done\n```", "Use `sorted`.\n\n" + "A long way. " * 400),
     ("ما هي عاصمة فرنسا؟", "عاصمة فرنسا هي **باريس**.", "باريس."),
     ("서울의 겨울은?", "춥고 건조합니다.", "[x](javascript:document.title='taken')"),
@@ -196,15 +198,11 @@ def test_answers_are_read_and_do_nothing(serve, visit, tmp_path):
         assert "taken" not in page.title()
         assert page.locator(".text :is(script, img, iframe, style)").count() == 0
         if "فرنسا" in asked:
-            directions = page.evaluate(
-                "[...document.querySelectorAll('.answer .text p')].map(p => getComputedStyle(p).textAlign + getComputedStyle(p).unicodeBidi)"
-            )
+            directions = page.evaluate(DIRECTIONS)
             assert directions == ["startplaintext"] * 2
         if asked == "Sort it.":
             assert page.locator("pre .k").first.inner_text() == "def"
-            heights = page.evaluate(
-                "['left', 'right'].map(i => document.getElementById(i).getBoundingClientRect().bottom)"
-            )
+            heights = page.evaluate(HEIGHTS)
             assert max(heights) < 800  # both in sight, the long one scrolls inside
         press(page, "0")
     assert seen == {q for q, _, _ in MIXED}
@@ -224,7 +222,7 @@ def test_a_phone_reasons_and_notes(serve, visit, tmp_path):
     page.fill("#note", "ㅅ 1 2 0 s u")  # typing is no choosing
     assert page.inner_text("#done").startswith("0")
     page.tap("[data-side=right]")
-    page.wait_for_function("document.getElementById('done').innerText.startsWith('1')")
+    page.wait_for_function("() => document.getElementById('done').innerText.startsWith('1')")
     store = Store(tmp_path / "choices.db")
     (kept,) = store.kept()
     assert (kept.tags, kept.note) == (("correct",), "ㅅ 1 2 0 s u")
@@ -235,11 +233,10 @@ def test_letters_work_under_a_korean_layout_and_holding_a_key_is_one_choice(serv
     pairs(tmp_path, 12)
     page = visit(serve("pairs.jsonl", "--repeat", "0").links["owner"])
     shown(page)
-    send = "([key, code, repeat]) => document.body.dispatchEvent(new KeyboardEvent('keydown', {key, code, repeat, bubbles: true}))"
-    page.evaluate(send, ["ㄴ", "KeyS", False])
-    page.wait_for_function("document.getElementById('done').innerText.startsWith('1')")
+    page.evaluate(SEND, ["ㄴ", "KeyS", False])
+    page.wait_for_function("() => document.getElementById('done').innerText.startsWith('1')")
     for _ in range(5):
-        page.evaluate(send, ["1", "Digit1", True])
+        page.evaluate(SEND, ["1", "Digit1", True])
     page.wait_for_timeout(300)
     assert page.inner_text("#done").startswith("1 ")
     page.keyboard.press("Control+1")
