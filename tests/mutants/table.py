@@ -6,8 +6,9 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 from __future__ import annotations
 
 import methods
+import people
 import pure
 import rooms
 from mutant import Mutant
 
-MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS]
+MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS, *people.MUTANTS]
