@@ -206,13 +206,12 @@ def test_dtypes_by_name_and_by_hardware(monkeypatch):
     assert load.as_dtype("float64", cpu) == torch.float64
     with pytest.raises(BaroError, match=r"int8.*float32"):
         load.as_dtype("int8", cpu)
-    for units, expected in (
-        ({}, torch.float32),
-        ({"avx512_bf16": True}, torch.bfloat16),
-        ({"amx_bf16": True}, torch.bfloat16),
-    ):
+    for units in ({}, {"avx512_bf16": True}, {"amx_bf16": True}):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda units=units: units)
-        assert load.as_dtype("auto", cpu) == expected
+        assert load.as_dtype("auto", cpu) == torch.float32
+    for native, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, native=native: native)
+        assert load.as_dtype("auto", torch.device("cuda")) == expected
 
 
 def test_created_models_have_the_size_they_say(tokenizer):

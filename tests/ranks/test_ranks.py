@@ -139,3 +139,19 @@ def test_a_recipe_is_run_by_two_processes_as_by_one(tmp_path, tensors):
         found = tensors(two / stage)
         for name, value in tensors(tmp_path / "one" / stage).items():
             torch.testing.assert_close(found[name], value, rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_num_processes_starts_them_without_torchrun(tmp_path):
+    (tmp_path / "data.py").write_text(DATA)
+    file = tmp_path / "chain.yaml"
+    file.write_text(CHAIN.replace("$DATA", str(tmp_path / "data.py")))
+    command = [sys.executable, "-m", "baro", "run", str(file), f"run={tmp_path / 'run'}", "num_processes=2"]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("sft …") == 1
+    assert json.loads((tmp_path / "run" / "sft" / "run.json").read_text())["machine"]["processes"] == 2
+    wrong = subprocess.run([*command[:-1], "num_processes=0"], capture_output=True, text=True, timeout=60)
+    assert wrong.returncode == 2
+    assert "num_processes is 0, expected auto or a number from 1" in wrong.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,12 +25,13 @@ METHODS = {
 def run(context: typer.Context, recipe: Path) -> None:
     """Run a recipe: data in, aligned models and report out.
 
-    key=value sets a variable of the recipe, stage.key=value a stage's setting, run=DIR where the run is written.
+    key=value sets a variable of the recipe, stage.key=value a stage's setting, run=DIR where the run is written,
+    num_processes=N how many processes share the work (auto: one a core).
     """
     from baro.pipeline.runner import run as run_recipe
 
     tune()
-    run_recipe(recipe, context.args)
+    run_recipe(recipe, context.args, again=[sys.executable, "-m", "baro", "run", str(recipe), *context.args])
 
 
 def _method(name: str, help_text: str) -> None:

@@ -30,11 +30,15 @@ def choose_threads(threads: int | None = None) -> int:
     OMP_NUM_THREADS is honoured when `threads` is None, as everywhere else.
     """
     if threads is None and "OMP_NUM_THREADS" not in os.environ:
-        usable = len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
-        threads = min(usable, torch.get_num_threads())
+        threads = min(cores(), torch.get_num_threads())
     if threads is not None:
         torch.set_num_threads(max(1, threads))
     return torch.get_num_threads()
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
 
 
 def tune_process(threads: int | None = None) -> int:

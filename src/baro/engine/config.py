@@ -90,7 +90,7 @@ class Training(Settings):
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "float64"] = "auto"
-    """Number format of the weights; auto is float32 where the processor has no bfloat16 units."""
+    """Number format of the weights; auto is float32 on a CPU, bfloat16 on a GPU that computes in it."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; none leaves the choice to torch."""
     report_to: list[Literal["tensorboard", "wandb"]] = Field(default_factory=list)

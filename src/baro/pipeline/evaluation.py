@@ -13,7 +13,7 @@ from pydantic import model_validator
 from baro.data.packing import documents_to_blocks
 from baro.data.read import read_prompts, read_tasks, read_texts
 from baro.data.templates import render_texts
-from baro.engine import files
+from baro.engine import dist, files
 from baro.engine.config import ExistingPath, Settings
 from baro.evals.answers import answers
 from baro.evals.compare import Scored, measure, score_answers
@@ -69,6 +69,8 @@ class Evaluation(Settings):
 def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Path, progress=None) -> dict[str, dict]:
     """What was measured of every model: {model: {"figures", "answers", "scores", "seconds", "key"}}.
 
+    Every rank measures the reference, which the others are compared with, and its share of the others.
+
     Args:
         stage_folder: stage name → folder of its model.
         keys: stage name → fingerprint; a model whose file in `folder` has the same key is not measured again.
@@ -79,17 +81,21 @@ def evaluate(config: Evaluation, stage_folder, keys: dict[str, str], folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: _kept(folder / f"{name}.json", keys[name]) for name in order}
     found = {name: row for name, row in kept.items() if row}
+    dist.barrier()
     if len(found) == len(order):
         return {name: found[name] for name in config.models}
     bench = _Bench(config, stage_folder)
-    for number, name in enumerate(order):
+    missing = [config.reference, *dist.mine([name for name in order[1:] if name not in found])]
+    for number, name in enumerate(missing):
         if progress:
-            progress(number, len(order))
-        if name not in found or name == config.reference:
-            started = time.monotonic()
-            row = bench.measure(name)
-            found[name] = {"key": keys[name], "seconds": time.monotonic() - started, **row}
+            progress(number, len(missing))
+        started = time.monotonic()
+        row = bench.measure(name)
+        found[name] = {"key": keys[name], "seconds": time.monotonic() - started, **row}
+        if name != config.reference or dist.main_rank():
             files.replace_json(folder / f"{name}.json", found[name])
+    for other in reversed(dist.share(found)):
+        found |= other
     return {name: found[name] for name in config.models}
 
 

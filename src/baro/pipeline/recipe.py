@@ -17,7 +17,7 @@ import difflib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -25,7 +25,7 @@ from baro.core.errors import BaroError, ConfigError
 
 METHODS = ("prepare", "pretrain", "sft", "reward", "rejection", "dpo", "ppo")
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w]*)\}")
-RESERVED = {"stages", "evaluate", "about", "run"}
+RESERVED = {"stages", "evaluate", "about", "run", "num_processes"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Stage:
 class Recipe:
     """A recipe read, overridden and resolved.
 
-    `folder` is where the run is written, `evaluated` the stages whose files the comparison reads, models apart.
+    `folder` is where the run is written, `evaluated` the stages whose files the comparison reads, models apart,
+    `num_processes` how many processes share the work ("auto": one a core, at most 8; one where there is a GPU).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Recipe:
     evaluate: dict[str, Any] | None
     evaluated: tuple[str, ...] = ()
     about: dict[str, str] = field(default_factory=dict)
+    num_processes: int | Literal["auto"] = 1
 
 
 def load(file: Path, overrides: list[str]) -> Recipe:
@@ -88,10 +90,15 @@ def load(file: Path, overrides: list[str]) -> Recipe:
         found[name] = Stage(name, method, resolved, inputs, minutes)
         places[name] = str(folder / name)
     evaluate, used = _resolve(raw.get("evaluate") or {}, places, f"{file}: evaluate", problems)
+    processes = raw.get("num_processes", 1)
+    if processes != "auto" and not (type(processes) is int and processes > 0):
+        given = f"num_processes is {processes!r}, expected auto or a number from 1."
+        problems.append(ConfigError(given, where=str(file)))
     if problems:
         raise ConfigError.gather(problems)
     about = raw.get("about") or {}
-    return Recipe(file.stem, file, folder, variables, found, evaluate or None, tuple(sorted(used & set(stages))), about)
+    reads = tuple(sorted(used & set(stages)))
+    return Recipe(file.stem, file, folder, variables, found, evaluate or None, reads, about, processes)
 
 
 def _read(file: Path) -> dict:
@@ -122,6 +129,8 @@ def _override(raw: dict, overrides: list[str], problems: list[BaroError]) -> str
         place, _, inner = key.partition(".")
         if key == "run":
             run = text
+        elif key == "num_processes":
+            raw[key] = value
         elif inner and place in stages:
             stages[place][inner] = value
         elif inner and place == "evaluate":
@@ -129,7 +138,11 @@ def _override(raw: dict, overrides: list[str], problems: list[BaroError]) -> str
         elif not inner and key in raw and key not in RESERVED:
             raw[key] = value
         else:
-            problems.append(_unknown(key, [*(k for k in raw if k not in RESERVED), "run", *(f"{s}." for s in stages)]))
+            problems.append(
+                _unknown(
+                    key, [*(k for k in raw if k not in RESERVED), "run", "num_processes", *(f"{s}." for s in stages)]
+                )
+            )
     return run
 
 

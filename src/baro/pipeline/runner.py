@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from baro.core.errors import BaroError, ConfigError
 from baro.engine import config as settings
-from baro.engine import dist, files
+from baro.engine import dist, files, team
 from baro.pipeline import recipe as recipes
 from baro.pipeline.display import Display
 from baro.pipeline.fingerprint import content, fingerprint
@@ -19,8 +20,11 @@ from baro.pipeline.recipe import Recipe, Stage
 HEADLINE = ("nats_per_char", "exact_match", "accuracy", "objective/kl", "objective/scores", "reward_kept_round_1")
 
 
-def run(file: Path, overrides: list[str]) -> dict[str, Any]:
+def run(file: Path, overrides: list[str], *, again: Sequence[str] | None = None) -> dict[str, Any]:
     """Run a recipe; returns what report.json holds.
+
+    Args:
+        again: the command that starts this run anew, for the recipe's further processes; none: there are none.
 
     Raises:
         ConfigError: everything wrong with the recipe or a stage's settings, before anything starts.
@@ -28,6 +32,8 @@ def run(file: Path, overrides: list[str]) -> dict[str, Any]:
     recipe = recipes.load(file, overrides)
     configs = check(recipe)
     keys = fingerprints(recipe)
+    if again:
+        team.gather(recipe.num_processes, again)
     dist.start()
     expected = {name: stage.minutes * 60 for name, stage in recipe.stages.items()}
     if recipe.evaluate:
@@ -134,15 +140,12 @@ def _evaluate(recipe: Recipe, config, keys: dict[str, str], display: Display) ->
     given = {key: value for key, value in (recipe.evaluate or {}).items() if key not in ("models", "minutes")}
     inputs = {name: keys[name] for name in (*recipe.evaluated, config.reference)}
     own = fingerprint("evaluate", given, inputs, run=recipe.folder)
-    found = {}
-    if dist.main_rank():
-        found = evaluate(
-            config,
-            lambda name: recipe.folder / name,
-            {name: f"{keys[name]}/{own}" for name in config.models},
-            recipe.folder / "evaluation",
-            lambda done, total: display(Progress(done, total, "models", "")),
-        )
-    dist.barrier()
+    found = evaluate(
+        config,
+        lambda name: recipe.folder / name,
+        {name: f"{keys[name]}/{own}" for name in config.models},
+        recipe.folder / "evaluation",
+        lambda done, total: display(Progress(done, total, "models", "")),
+    )
     display.end("evaluate", f"{len(found)} models")
     return found
