@@ -11,6 +11,7 @@ import data
 import groups
 import health
 import methods
+import people
 import pure
 import rooms
 import speed
@@ -26,4 +27,5 @@ MUTANTS: list[Mutant] = [
     *data.MUTANTS,
     *health.MUTANTS,
     *speed.MUTANTS,
+    *people.MUTANTS,
 ]

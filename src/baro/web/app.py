@@ -6,6 +6,7 @@ import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +22,7 @@ from baro.core.errors import BaroError
 from baro.web.guard import Access, Guard
 from baro.web.words import COOKIE, LANGUAGES, Speech, Table, language
 
-__all__ = ["Pages", "create"]
+__all__ = ["Pages", "create", "form"]
 
 HERE = Path(str(resources.files("baro.web")))
 YEAR = 365 * 24 * 3600
@@ -53,6 +54,15 @@ def create(access: Access, pages: Pages, *, title: str = "baro") -> FastAPI:
     for kind in (BaroError, HTTPException, RequestValidationError):
         made.add_exception_handler(kind, failed)
     return made
+
+
+async def form(request: Request) -> dict[str, str]:
+    """The fields of a form sent as a page sends it (urlencoded), the first of each name."""
+    try:
+        text = (await request.body()).decode()
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, "the form is not UTF-8.") from error
+    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=100).items()}
 
 
 class Pages:

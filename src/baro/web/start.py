@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -112,7 +114,17 @@ def run(app, address: Address, announce: Callable[[], None] | None = None) -> No
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=1 << 16,
     )
-    Server(config).run(sockets=[address.socket])
+    server, before = Server(config), None
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn finishes, then raises the signal anew: either signal is then the end of `run`, not of the process
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.run(sockets=[address.socket])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _bracketed(host: str) -> str:

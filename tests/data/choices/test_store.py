@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from baro.core.errors import DataError
-from baro.data.choices.store import Store, shown
+from baro.data.choices.engine import shown
+from baro.data.choices.store import Store
 
 
 def _contract():

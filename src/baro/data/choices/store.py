@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import threading
 import time
@@ -17,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, and_, create_engine, event, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from baro.core.errors import DataError
 from baro.data.choices import tables
+from baro.data.choices.engine import engine, shown
 from baro.data.choices.tables import annotators, choices, pairs, showings
 from baro.data.records import Message
 
@@ -82,7 +82,7 @@ class Store:
 
     def __init__(self, where: str | Path) -> None:
         self.where = str(where)
-        self.engine, self.lock = _engine(self.where), threading.Lock()
+        self.engine, self.lock = engine(self.where), threading.Lock()
         try:
             with self.writing() as connection:
                 tables.METADATA.create_all(connection)
@@ -338,14 +338,6 @@ def as_pair(row: Any) -> Pair:
     return Pair(prompt, a, b, (row.model_a, row.model_b), row.plain)
 
 
-def shown(where: str) -> str:
-    """The place of a store without its password."""
-    if "://" not in where or "@" not in where:
-        return where
-    head, _, tail = where.partition("://")
-    return f"{head}://…@{tail.rpartition('@')[2]}"
-
-
 def _insert_choice(connection: Connection, showing: int, choice: str, click: str, seconds: float, tags, note) -> None:
     connection.execute(
         insert(choices).values(
@@ -371,35 +363,3 @@ def _turns(turns: Iterable[Message]) -> str:
 
 def _hash(*words: str) -> str:
     return hashlib.sha256(json.dumps(words, ensure_ascii=True).encode()).hexdigest()
-
-
-def _engine(where: str) -> Engine:
-    if "://" in where:
-        if not where.startswith("postgresql://"):
-            raise DataError("expected a file or a postgresql:// address.", where=shown(where))
-        try:
-            return create_engine(where.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
-        except (ImportError, SQLAlchemyError, ValueError) as error:
-            raise DataError(
-                f"the address cannot be used: {error}.", where=shown(where), hint="pip install 'baro[postgresql]'"
-            ) from error
-    file = Path(where)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # the secret of the links is in it
-    except OSError as error:
-        raise DataError(f"the store cannot be opened: {error.strerror}.", where=where) from error
-    engine = create_engine(f"sqlite:///{file.resolve()}", connect_args={"check_same_thread": False, "timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def prepared(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the driver
-        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {setting}").close()
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine

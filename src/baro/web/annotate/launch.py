@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from baro.core.errors import ConfigError, DataError
+from baro.data.choices.engine import shown
 from baro.data.choices.sources import read_pairs
-from baro.data.choices.store import Store, shown
+from baro.data.choices.store import Store
 from baro.data.read import read_prompts
 from baro.web import start
 from baro.web.annotate.site import OWNER, Work, site

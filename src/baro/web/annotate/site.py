@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Form, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -19,12 +19,13 @@ from baro.data.choices.store import Store
 from baro.data.records import Message
 from baro.web.annotate.figures import Live
 from baro.web.annotate.words import TAG_WORDS, TAGS, WORDS
-from baro.web.app import Pages, create
+from baro.web.app import Pages, create, form
 from baro.web.guard import Access
 from baro.web.markdown import rendered
 from baro.web.words import Speech
 
 OWNER = "owner"
+Fields = Annotated[dict[str, str], Depends(form)]
 Click = Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")]
 
 
@@ -32,7 +33,7 @@ class Chosen(BaseModel):
     """A click, as the page sends it."""
 
     person: str
-    showing: int
+    showing: int = Field(ge=0, lt=2**31)
     click: Click
     side: Literal["left", "right", "tie", "skip"]
     seconds: float = Field(ge=0, le=1e6, allow_inf_nan=False)
@@ -178,9 +179,9 @@ def _guideline(app: FastAPI, work: Work, pages: Pages) -> None:
         return pages.render(request, "annotate/guideline.html", text=text, html=rendered(text), owner=owner)
 
     @app.post("/guideline")
-    def written(request: Request, text: Annotated[str, Form(max_length=200_000)] = "") -> Response:
+    def written(request: Request, fields: Fields) -> Response:
         _owner(request, pages)
-        work.store.set("guideline", text.replace("\r\n", "\n"))
+        work.store.set("guideline", fields.get("text", "").replace("\r\n", "\n"))
         return RedirectResponse("/guideline", 303)
 
 
@@ -208,9 +209,9 @@ def _owners(app: FastAPI, work: Work, pages: Pages, access: Access, home: str) -
         return pages.render(request, "annotate/people.html", links=links, owner=True)
 
     @app.post("/people")
-    def join(request: Request, name: Annotated[str, Form(max_length=200)] = "") -> Response:
+    def join(request: Request, fields: Fields) -> Response:
         _owner(request, pages)
-        _let_in(work, access, name.strip())
+        _let_in(work, access, fields.get("name", "").strip())
         return RedirectResponse("/people", 303)
 
     @app.get("/export.jsonl")

@@ -8,6 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
   let now = { state: "none" }, busy = false, seconds = 0, since = 0;
 
   const number = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+  const wellFormed = (text) => (text.toWellFormed ? text.toWellFormed() : text);  // half a character is no JSON
   const sleep = (time) => new Promise((done) => setTimeout(done, time));
   const say = (text) => { at("said").textContent = text; };
   const banner = (text) => { at("banner").hidden = !text; at("banner").textContent = text || ""; };
@@ -76,7 +77,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (now.state !== "pair") return;
     clock();
     const body = { person, showing: now.showing, click: number(), side, seconds,
-      tags: all(".tags input:checked").map((box) => box.value), note: at("note").value };
+      tags: all(".tags input:checked").map((box) => box.value), note: wellFormed(at("note").value) };
     const reply = await insist("/api/choose", body);
     if (!reply) return;
     say(reply.outcome === "already" ? texts.already : texts.kept);
