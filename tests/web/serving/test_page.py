@@ -28,34 +28,37 @@ def test_two_models_answer_and_the_choice_is_kept(browser, served, tiny_model, t
     from axe_playwright_python.sync_playwright import Axe
 
     store = Store(tmp_path / "choices.db")
-    with Speaker(str(tiny_model), name="one") as one, Speaker(str(tiny_model), name="two") as two:
-        with served(lambda access: create(access, {"one": one, "two": two}, store), rate=1e6, burst=1e6) as address:
-            context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
-            page, asked, problems = context.new_page(), [], []
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.goto(f"{address.home}/?token=secret&lang={lang}")
-            page.wait_for_selector("#question")  # from here on the browser must have nothing to complain about
-            page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-            page.fill("#question", "Colour of the cat? <img src=x onerror=alert(1)>")
-            page.locator("#temperature").evaluate("node => { node.value = 1.5 }")
-            page.keyboard.press("Enter")
-            for _ in range(5):  # two answers that are the same word for word offer no choice
-                page.wait_for_selector("#send:visible", timeout=20_000)
-                if page.locator(".pick").count():
-                    break
-                page.click("#again")
-            assert page.locator(".asked img").count() == 0
-            texts = page.locator(".answer .text").all_text_contents()
-            page.locator(".pick").nth(1).click()
-            page.wait_for_selector(".answer.best")
-            assert page.locator(".answer.best .text").text_content() == texts[1]
-            found = Axe().run(page).response["violations"]
-            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
-            context.close()
-            assert all(url.startswith(address.home) for url in asked)
-            assert problems == []
+    with (
+        Speaker(str(tiny_model), name="one") as one,
+        Speaker(str(tiny_model), name="two") as two,
+        served(lambda access: create(access, {"one": one, "two": two}, store), rate=1e6, burst=1e6) as address,
+    ):
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+        page, asked, problems = context.new_page(), [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"{address.home}/?token=secret&lang={lang}")
+        page.wait_for_selector("#question")  # from here on the browser must have nothing to complain about
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+        page.fill("#question", "Colour of the cat? <img src=x onerror=alert(1)>")
+        page.locator("#temperature").evaluate("node => { node.value = 1.5 }")
+        page.keyboard.press("Enter")
+        for _ in range(5):  # two answers that are the same word for word offer no choice
+            page.wait_for_selector("#send:visible", timeout=20_000)
+            if page.locator(".pick").count():
+                break
+            page.click("#again")
+        assert page.locator(".asked img").count() == 0
+        texts = page.locator(".answer .text").all_text_contents()
+        page.locator(".pick").nth(1).click()
+        page.wait_for_selector(".answer.best")
+        assert page.locator(".answer.best .text").text_content() == texts[1]
+        found = Axe().run(page).response["violations"]
+        assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+        context.close()
+        assert all(url.startswith(address.home) for url in asked)
+        assert problems == []
     (kept,) = store.kept()
     pair = store.pair(kept.pair)
     better = pair.a if kept.choice == "a" else pair.b
