@@ -44,7 +44,8 @@ def test_threads_are_set_or_left(monkeypatch):
         assert process.choose_threads(1) == 1
         assert torch.get_num_threads() == 1
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        assert process.tune_process().startswith("1 thread (OMP_NUM_THREADS); ")
+        assert process.tune_process().startswith("threads: OMP_NUM_THREADS; ")
+        assert torch.get_num_threads() == 1
         assert process.choose_threads(0) == 1
     finally:
         torch.set_num_threads(before)
@@ -60,7 +61,9 @@ def test_a_busy_machine_gets_fewer_threads(monkeypatch):
         for load, wanted in ((0.2, 4), (1.1, 3), (2.8, 1), (40.0, 1)):
             monkeypatch.setattr(process.os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
             assert process.idle_cores() == wanted
-        assert "1 thread (load 40.0" in process.tune_process()
-        assert process.tune_process(2).startswith("2 threads (as set); ")
+        assert "load 40.0" in process.tune_process()
+        assert torch.get_num_threads() == 1
+        assert process.tune_process(2).startswith("threads: as set; ")
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -8,6 +8,9 @@ import platform
 
 import torch
 
+untold: list[str] = []
+"""What `tune_process` chose, until a run has said it."""
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
@@ -26,8 +29,12 @@ def tune_allocator() -> bool:
 
 def idle_cores() -> int:
     """Cores this process may use that others leave free, at least 1, by the load of the last minute."""
-    usable = len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
-    return max(1, usable - round(os.getloadavg()[0]))
+    return max(1, cores() - round(os.getloadavg()[0]))
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
 
 
 def choose_threads(threads: int | None = None) -> int:
@@ -44,7 +51,7 @@ def choose_threads(threads: int | None = None) -> int:
 
 
 def tune_process(threads: int | None = None) -> str:
-    """Both of the above; returns what was chosen, and why, for the log."""
+    """Both of the above; returns why it is so, for the log."""
     kept = "large freed blocks are kept" if tune_allocator() else "the allocator is left as it is"
     if threads is not None:
         why = "as set"
@@ -52,5 +59,6 @@ def tune_process(threads: int | None = None) -> str:
         why = "OMP_NUM_THREADS"
     else:
         why = f"load {os.getloadavg()[0]:.1f}; threads=N sets another number"
-    chosen = choose_threads(threads)
-    return f"{chosen} thread{'s' if chosen > 1 else ''} ({why}); {kept}"
+    choose_threads(threads)
+    untold[:] = [f"threads: {why}; {kept}"]
+    return untold[0]

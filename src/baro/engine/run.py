@@ -30,6 +30,7 @@ from typing import IO, Any
 import torch
 
 import baro
+from baro.core import process
 from baro.core.errors import BaroError, CheckpointError, ConfigError
 from baro.core.signals import Stopped
 from baro.engine import checkpoint, dist, files, meter, report
@@ -188,6 +189,8 @@ class Run:
                 self.say(f"continuing with {key} {self.settings[key]!r}; it was {before[key]!r} before.")
         if step and more:
             self.say(f"continuing after update {step}.")
+        while process.untold:
+            self.say(f"{torch.get_num_threads()} {process.untold.pop()}")
         self.record = {
             "version": baro.__version__,
             "machine": machine(),
