@@ -83,8 +83,8 @@ MUTANTS = [
         name="the critic's pass is counted as tokens once more",
         incident="T2 the count of an update, transformers#34191",
         file="recipes/experience.py",
-        old="((FOR_POLICY, batch.count), (FOR_CRITIC, 0))",
-        new="((FOR_POLICY, batch.count), (FOR_CRITIC, batch.count))",
+        old="replace(batch, count=0, extra=critic)",
+        new="replace(batch, extra=critic)",
         test="recipes/test_incidents.py::test_in_the_first_pass_nothing_has_moved_yet",
     ),
 ]

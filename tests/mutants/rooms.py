@@ -198,8 +198,8 @@ MUTANTS = [
         name="tokens go on after the end token",
         incident="T21 trl#2708",
         file="models/sample.py",
-        old="return len(self.tokens) >= self.limit or self.tokens[-1] in ends",
-        new="return len(self.tokens) >= self.limit",
+        old="or self.tokens[-1] in self.sampling.end_tokens",
+        new="",
         test="models/test_sample.py::test_answers_end_at_the_first_end_token_or_at_the_limit",
     ),
     Mutant(

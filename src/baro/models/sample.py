@@ -60,8 +60,7 @@ def sample(
         seed, first_row: an answer is a function of the seed, first_row + its prompt's index, its number among the
             samples and the model; up to rounding, never of the other prompts or of `slots`.
         rows: the rows' numbers, where they do not follow each other from first_row.
-        slots: sequences continued at a time; default: see `fitting`.
-        progress: called with (answers finished, answers wanted).
+        slots: sequences continued at a time; default: see `fitting`. progress: called with (answers finished, wanted).
 
     Returns:
         (B, K) answers. An answer that would leave the model's context is cut there (`ended` False).

@@ -12,7 +12,7 @@ from baro.data.doctor import tell
 from baro.data.doctor.examine import examine
 from baro.data.doctor.registry import Setting
 from baro.data.find import find
-from baro.data.read import Dataset, read_dialogues, read_judgements, read_preferences, read_prompts, read_texts
+from baro.data.read import Dataset, read_dialogues, read_preferences, read_prompts, read_texts
 from baro.data.weights import mixed
 from baro.engine import dist
 
@@ -21,7 +21,6 @@ NOUNS: dict[Callable[..., Dataset], Noun] = {
     read_dialogues: "conversations",
     read_preferences: "preferences",
     read_prompts: "prompts",
-    read_judgements: "judgements",
 }
 ROWS, RENDERED = 20_000, 1_000  # looked at before a run, in each file: a second or two
 
@@ -49,7 +48,7 @@ def read(reader: Callable[..., Dataset], config, run, tokenizer: Any = None) -> 
     for words in said:
         run.say(f"read as {words}")
     if config.check_data:
-        look_over(config, run, NOUNS[reader], tokenizer)
+        look_over(config, run, NOUNS.get(reader), tokenizer)
     return rows
 
 
@@ -60,7 +59,7 @@ def held_out(reader: Callable[..., Dataset], config, **options: Any) -> list:
     return reader(config.eval_dataset, columns=config.columns or None, format=config.format, **options).rows
 
 
-def look_over(config, run, noun: Noun, tokenizer: Any) -> None:
+def look_over(config, run, noun: Noun | None, tokenizer: Any) -> None:
     """The doctor's checks of config.dataset, bounded in time by the rows they look at.
 
     Raises:
