@@ -86,7 +86,7 @@ def test_regenerate_asks_the_same_again_with_another_draw(talk):
 
 def test_another_model_goes_on_with_the_talk(talk, whole):
     other = str(whole[1] / "dpo")
-    asked, said = talk("Colour of the cat?", f"/model {other}", "And the dog?", "/model nowhere", "/model")
+    asked, said = talk("Colour of the cat?", f"/model {other}", "And the dog?", "/model ./nowhere", "/model")
     flat = said.replace("\n", "")
     assert len(asked[1][0]) == 3
     assert f"{other} goes on" in flat.replace("dpogoes", "dpo goes")

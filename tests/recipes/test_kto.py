@@ -115,7 +115,7 @@ def test_it_learns_to_tell_good_from_bad(train, labelled):
 
 def test_pairs_are_two_answers_and_the_balance_is_spoken_of(train, world, labelled):
     run = train("kto", max_steps=1)
-    assert "each pair as two answers → 96 judged answers" in run.said[0]
+    assert "each pair as two answers → 96 judgements" in run.said[0]
     assert not any("weigh" in line for line in run.said)
     run = train("kto", "few", dataset=[labelled(good=1)], max_steps=1)
     assert any("weigh 0.25 to 1" in line and "desirable_weight=5 " in line for line in run.said)

@@ -97,7 +97,7 @@ def test_other_databases_are_told_apart_and_left_alone(tmp_path):
         read_preferences(file)
     assert file.read_bytes() == before
     file.write_text("words")
-    with pytest.raises(DataError, match="found a .db file"):
+    with pytest.raises(DataError, match=r"found a \.db file"):
         read_preferences(file)
 
 
