@@ -67,3 +67,18 @@ def test_a_busy_machine_gets_fewer_threads(monkeypatch):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_run_taken_up_again_keeps_its_threads_unless_they_are_set(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(process.os, "getloadavg", lambda: (99.0, 0.0, 0.0))
+    try:
+        process.choose_threads()
+        process.go_on_with(2)
+        assert torch.get_num_threads() == 2
+        process.choose_threads(1)
+        process.go_on_with(2)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -14,6 +14,9 @@ untold: list[str] = []
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
+_by_load = False  # whether the load chose the number of threads
+
+
 def tune_allocator() -> bool:
     """Keep freed memory instead of giving every large tensor back to the system.
 
@@ -43,11 +46,19 @@ def choose_threads(threads: int | None = None) -> int:
     Two threads beside another busy process are slower than one: each operation waits for the slower half.
     OMP_NUM_THREADS is honoured when `threads` is None, as everywhere else.
     """
-    if threads is None and "OMP_NUM_THREADS" not in os.environ:
+    global _by_load
+    _by_load = threads is None and "OMP_NUM_THREADS" not in os.environ
+    if _by_load:
         threads = min(idle_cores(), torch.get_num_threads())
     if threads is not None:
         torch.set_num_threads(max(1, threads))
     return torch.get_num_threads()
+
+
+def go_on_with(threads: int) -> None:
+    """As many threads as when a run was left, whatever the load is now: another number may round differently."""
+    if _by_load:
+        torch.set_num_threads(threads)
 
 
 def tune_process(threads: int | None = None) -> str:

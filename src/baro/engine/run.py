@@ -106,6 +106,8 @@ class Run:
                 self._release_lock()
                 raise
         self.record = dist.from_main(self.record)
+        if (before := self.record.get("machine")) and self.resume:
+            process.go_on_with(before["threads"])
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
