@@ -149,4 +149,12 @@ MUTANTS = [
         new="+ 0 * related.abs()",
         test="recipes/test_reward.py",
     ),
+    Mutant(
+        name="a fall by two standard errors from the luckiest window rings",
+        incident="users' false alarms",
+        file="watch/rules.py",
+        old="noise = 3 * math.sqrt(2 / answers)",
+        new="noise = 2 * math.sqrt(2 / answers)",
+        test="watch/test_rules.py::test_a_plateau_seldom_rings",
+    ),
 ]

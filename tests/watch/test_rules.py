@@ -1,5 +1,7 @@
 """Every rule rings for its own sign, is silent without it, and is silent where figures are missing."""
 
+import random
+
 import pytest
 
 from baro.watch.rules import GRAVE, RULES, Limits, broken, smoothed
@@ -91,6 +93,26 @@ def test_a_fall_within_noise_is_none():
     assert codes(history) == []
     many = [line | {"watch/answers": 512.0} for line in history]
     assert codes(many) == ["reward_hacking"]
+
+
+def test_a_plateau_seldom_rings():
+    """Each rollout's gold score is the mean of 128 answers with a spread of 0.29; the policy has stopped changing."""
+
+    def plateau(seed: int) -> list[dict[str, float]]:
+        chance = random.Random(seed)
+        rises = [min(rollout / 5, 1) for rollout in range(20)]
+        gold = [0.5 + 0.19 * rise + chance.gauss(0, 0.29 / 128**0.5) for rise in rises]
+        known = {"watch/scores_sd": 0.95, "watch/gold_sd": 0.29, "watch/answers": 128.0}
+        return [
+            known | {"objective/scores": -0.4 + 1.4 * rise, "watch/gold": score}
+            for rise, score in zip(rises, gold, strict=True)
+        ]
+
+    rang = sum(
+        any("reward_hacking" in codes(history[:rollouts]) for rollouts in range(4, 21))
+        for history in map(plateau, range(100))
+    )
+    assert rang <= 8, "the best of many windows is high by luck: two standard errors ring in a third of healthy runs"
 
 
 def test_hacking_does_not_depend_on_the_unit_of_any_score():

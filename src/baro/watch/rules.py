@@ -114,7 +114,7 @@ def reward_hacking(history: History, limits: Limits) -> Found:
         outrun = (proxy[1] - proxy[0]) / unit - (way[-1] - first) / spread
         answers = (smoothed(history, "watch/answers", limits.window) or 1.0) * limits.window
         at_first = start(history, "watch/answers", limits) or 1.0
-        noise = 2 * math.sqrt(2 / answers)
+        noise = 3 * math.sqrt(2 / answers)  # three: the best of many windows is high by luck
         left_behind = outrun > max(limits.outrun, 2 * math.sqrt(2 / answers + 2 / at_first))
         if max(way) - way[-1] > max(limits.referee_drop, noise) * spread or (left_behind and "held" in name):
             return {"proxy": proxy[1], "proxy_before": proxy[0], "best": max(way), "now": way[-1]}
