@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test mutants invariants lint clean
+.PHONY: quickstart test mutants invariants lint bench clean
 
 quickstart: .venv/ready
 	$(BIN)/baro run recipes/quickstart.yaml
@@ -20,6 +20,16 @@ lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: .venv/ready-dev bench/.venv-trl-1.8/ready
+	$(BIN)/python -m bench
+
+# the last TRL that has PPO, in an environment of its own
+bench/.venv-trl-1.8/ready: constraints.txt
+	$(PYTHON) -m venv bench/.venv-trl-1.8
+	grep -v '^trl=' constraints.txt > bench/.venv-trl-1.8/constraints.txt
+	bench/.venv-trl-1.8/bin/pip install --quiet torch==2.13.0 trl==1.8.0 -c bench/.venv-trl-1.8/constraints.txt
+	touch $@
+
 .venv/pip: constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
@@ -35,4 +45,4 @@ lint: .venv/ready-dev
 	touch $@
 
 clean:
-	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv bench/.venv-trl-1.8 runs .pytest_cache .ruff_cache .mypy_cache

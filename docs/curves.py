@@ -44,6 +44,26 @@ PANELS = {
         ("log-probability of chosen, nats", "logps/chosen", ""),
         ("log-probability of rejected, nats", "logps/rejected", ""),
     ),
+    "group": (
+        ("score", "objective/scores", ""),
+        ("KL to the reference, nats per answer", "objective/kl", ""),
+        ("entropy, nats per token", "objective/entropy", ""),
+        ("spread of scores in a group", "reward_std", ""),
+        ("share of groups that score alike", "frac_reward_zero_std", ""),
+        ("length, tokens", "val/length", ""),
+    ),
+    "kto": (
+        ("loss", "loss", "eval/loss"),
+        ("reference point, nats", "kl", ""),
+        ("reward of desirable answers", "rewards/chosen", ""),
+        ("reward of undesirable answers", "rewards/rejected", ""),
+    ),
+    "online_dpo": (
+        ("score", "objective/scores", ""),
+        ("KL to the reference, nats per answer", "objective/kl", ""),
+        ("accuracy", "rewards/accuracies", ""),
+        ("margin", "rewards/margins", ""),
+    ),
     "ppo": (
         ("score", "objective/scores", ""),
         ("KL to the reference, nats per answer", "objective/kl", ""),
@@ -158,6 +178,8 @@ def main(run: Path) -> None:
     if not found:
         raise SystemExit(f"{run}: no finished stage with a metrics.jsonl. Run a recipe first: make quickstart.")
     for method, logs in found.items():
+        if method not in PANELS:
+            continue
         first = next(iter(logs))
         gains = {first: best_of(run, first)} if method == "rejection" else {}
         print(draw(method, logs, {stage: curve for stage, curve in gains.items() if curve}))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-METHODS = ["pretrain", "sft", "reward", "rejection", "ppo", "dpo"]
+METHODS = ["pretrain", "sft", "reward", "rejection", "ppo", "dpo", "group", "rloo", "grpo", "kto", "online_dpo"]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_help_imports_nothing_heavy(words):
 def test_help_names_every_command(cli):
     code, out, _ = cli("--help")
     assert code == 0
-    for name in [*METHODS, "run", "sample", "score", "eval", "chat", "data", "playground"]:
+    for name in [*METHODS, "run", "sample", "score", "eval", "chat", "merge", "data", "playground"]:
         assert f" {name} " in out
 
 

@@ -177,3 +177,21 @@ def test_no_gradient_where_nothing_is_learnt():
     read[batch.learn.nonzero().squeeze(1) - 1] = True
     assert (logits.grad[~read] == 0).all()
     assert (logits.grad[read].abs().sum(-1) > 0).all()
+
+
+def test_equal_prompts_are_shared_by_hand():
+    """A prompt is what stands before the first learnt token; only whole equal prompts are shared, in any order."""
+    one, other = [1, 2, 3, 4], [1, 2, 9, 4]
+    rows = [
+        Sequence([*one, 5], [False] * 4 + [True]),
+        Sequence([*other, 5], [False] * 4 + [True]),
+        Sequence([*one, 6, 7], [False] * 4 + [True, True]),
+        Sequence([*one, 5, 5], [False] * 5 + [True]),
+        Sequence(one, [False] * 4),
+    ]
+    assert pack(rows).shared == ((0, 0), (1, 0), (0, 4), (3, 0), (0, 4))
+    assert pairs([(rows[0], rows[2])]).shared == ((0, 0), (0, 4))
+    assert pairs([(rows[0], rows[2])]).count == 1
+    assert pack(rows[:2]).shared == ()
+    long = Sequence([8] * 70, [False] * 6 + [True] * 64)
+    assert pack([rows[0], rows[2], long]).shared == (), "four tokens in 81 are not worth it"

@@ -52,9 +52,9 @@ def test_a_rendered_prompt_beside_alpaca_is_a_text_only_when_texts_are_asked_for
 
 
 def test_columns_are_named_by_the_user(tmp_path):
-    (tmp_path / "a.tsv").write_text("id\twords\n1\t좋아요\n")
-    assert read_texts(tmp_path / "a.tsv", columns={"text": "words"}).rows[0].text == "좋아요"
-    with pytest.raises(DataError, match=r"a\.tsv:2: found columns id, words; expected `text`\. Name the column"):
+    (tmp_path / "a.tsv").write_text("id\tnotes\n1\t좋아요\n")
+    assert read_texts(tmp_path / "a.tsv", columns={"text": "notes"}).rows[0].text == "좋아요"
+    with pytest.raises(DataError, match=r"a\.tsv:2: found columns id, notes; expected `text`\. Name the column"):
         read_texts(tmp_path / "a.tsv")
     with pytest.raises(DataError, match="expected 'body', which was named for 'text'"):
         read_texts(tmp_path / "a.tsv", columns={"text": "body"})
@@ -309,7 +309,7 @@ def test_the_option_beats_the_row_and_the_row_beats_the_format(written):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"frage": "q"}, "found columns frage; expected `prompt`, `messages` or `instruction`."),
+        ({"notes": "q"}, "found columns notes; expected `prompt`, `messages` or `instruction`."),
         (
             {"messages": [turn("user", "q"), turn("assistant", "a")]},
             "the last turn is the assistant's; expected the user's",
@@ -328,7 +328,7 @@ def test_a_bad_prompt_is_named_with_its_file_and_row(written, row, problem):
 
 
 def test_skipped_rows_are_counted_and_written_with_the_reason(written, tmp_path):
-    path = written({"text": "one"}, {"text": ""}, {"other": "x"}, {"text": "four"})
+    path = written({"text": "one"}, {"text": ""}, {"notes": "x"}, {"text": "four"})
     with path.open("a") as stream:
         stream.write("not json\n")
     found = read_texts(path, on_bad_row="skip", skipped_to=tmp_path / "out" / "skipped.jsonl")
@@ -337,7 +337,7 @@ def test_skipped_rows_are_counted_and_written_with_the_reason(written, tmp_path)
     assert "3 rows skipped, written to" in found.description
     lines = [json.loads(line) for line in (tmp_path / "out" / "skipped.jsonl").read_text().splitlines()]
     assert [line["where"].rsplit(":", 1)[1] for line in lines] == ["2", "3", "5"]
-    assert [line["row"] for line in lines] == [{"text": ""}, {"other": "x"}, {}]
+    assert [line["row"] for line in lines] == [{"text": ""}, {"notes": "x"}, {}]
     assert "text is empty" in lines[0]["reason"]
     assert "not JSON" in lines[2]["reason"]
 

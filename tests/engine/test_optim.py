@@ -194,3 +194,90 @@ def test_the_schedule_of_a_configuration():
 def test_an_unknown_schedule():
     with pytest.raises(ConfigError, match="linear, cosine or constant"):
         optim.schedule("polynomial", 3, steps=10)
+
+
+# --- states in 8 bits ------------------------------------------------------------------------------------------------
+
+
+class Wide(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.zeros(128, 64))
+        self.vector = nn.Parameter(torch.zeros(64))
+
+
+def test_eight_bits_follow_adamw_closely_and_take_a_quarter_of_its_memory():
+    pytest.importorskip("bitsandbytes")
+    modules = {flag: Wide() for flag in (False, True)}
+    made = {
+        flag: optim.optimiser({"m": module}, learning_rate=0.01, weight_decay=0.1, eight_bit=flag)
+        for flag, module in modules.items()
+    }
+    draws = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        drawn = [torch.randn(128, 64, generator=draws), torch.randn(64, generator=draws)]
+        for flag, module in modules.items():
+            module.matrix.grad, module.vector.grad = (gradient.clone() for gradient in drawn)
+            optim.set_learning_rate(made[flag], 1.0)
+            made[flag].step()
+    for name in ("matrix", "vector"):
+        plain, eight = (getattr(modules[flag], name).detach() for flag in (False, True))
+        assert torch.corrcoef(torch.stack([plain.flatten(), eight.flatten()]))[0, 1] > 0.99
+    sizes = {
+        flag: sum(v.numel() * v.element_size() for v in made[flag].state[module.matrix].values() if torch.is_tensor(v))
+        for flag, module in modules.items()
+    }
+    assert sizes[True] < sizes[False] / 3
+
+
+def test_eight_bits_have_the_same_bits_after_a_restore(tmp_path):
+    pytest.importorskip("bitsandbytes")
+    from baro.engine import checkpoint
+
+    def go(halt: int | None) -> list[torch.Tensor]:
+        module, draws = Wide(), torch.Generator().manual_seed(0)
+        adamw = optim.optimiser({"m": module}, learning_rate=0.01, eight_bit=True)
+        for step in range(6):
+            if step == halt:
+                checkpoint.save(tmp_path / "step-00000001", optim.moments(adamw, optim.trained({"m": module})))
+                adamw = optim.optimiser({"m": module}, learning_rate=0.01, eight_bit=True)
+                saved = checkpoint.load(tmp_path / "step-00000001")
+                optim.restore_moments(adamw, optim.trained({"m": module}), saved)
+            for parameter in module.parameters():
+                parameter.grad = torch.randn(parameter.shape, generator=draws)
+            adamw.step()
+        return [parameter.detach().clone() for parameter in module.parameters()]
+
+    assert all(torch.equal(one, other) for one, other in zip(go(None), go(3), strict=True))
+
+
+def test_eight_bits_without_bitsandbytes_or_a_device_for_it_is_one_clear_error(monkeypatch, tmp_path):
+    import builtins
+    import importlib.util
+
+    import baro.engine.config as settings
+
+    importing = builtins.__import__
+
+    def without(name, *rest):
+        if name.split(".")[0] == "bitsandbytes":
+            raise ImportError("No module named 'bitsandbytes'")
+        return importing(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ConfigError, match=r"needs bitsandbytes.*pip install 'baro\[8bit\]'"):
+        optim.optimiser({"m": Wide()}, learning_rate=0.01, eight_bit=True)
+    monkeypatch.setattr(settings, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"optim: adamw_8bit needs bitsandbytes: pip install 'baro\[8bit\]'"):
+        settings.load(Training, None, ["optim=adamw_8bit"], output_dir=tmp_path)
+    monkeypatch.undo()
+    if importlib.util.find_spec("bitsandbytes") is None:
+        return
+    from bitsandbytes.optim import AdamW8bit
+
+    def fail(self, closure=None):
+        raise RuntimeError("no kernel")
+
+    monkeypatch.setattr(AdamW8bit, "step", fail)
+    with pytest.raises(ConfigError, match=r"does not run on cpu: no kernel.*adamw_torch"):
+        optim.optimiser({"m": Wide()}, learning_rate=0.01, eight_bit=True)

@@ -42,7 +42,8 @@ def written() -> list[Path]:
         if path.name in skipped or path.name.endswith("_cache"):
             continue
         files += [path] if path.is_file() else path.rglob("*")
-    return [file for file in files if file.is_file() and file.suffix in TEXT and not skipped & set(file.parts)]
+    kept = [file for file in files if not skipped & set(file.parts) and ".venv-" not in str(file.relative_to(ROOT))]
+    return [file for file in kept if file.is_file() and file.suffix in TEXT]
 
 
 def test_no_file_is_a_drawer():

@@ -108,6 +108,20 @@ def row(lengths, *, seed: int = 0, learn: float = 0.7) -> Batch:
 
 
 @pytest.fixture
+def tokenizer():
+    """A word for each of the models' ids."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import PreTrainedTokenizerFast
+
+    words = {"<pad>": 0, "<bos>": 1, "<end>": 2, **{f"w{i}": i for i in range(3, 67)}}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel(words, unk_token="<pad>")),
+        pad_token="<pad>", bos_token="<bos>", eos_token="<end>",
+    )  # fmt: skip
+
+
+@pytest.fixture
 def make_row():
     return row
 

@@ -48,7 +48,7 @@ def test_packed_attention_equals_its_definition(lengths, rule):
 def test_gradients_flow_through_padding_exactly():
     torch.manual_seed(0)
     plan = packed((1, 3, 2), torch.device("cpu"))
-    assert plan.source is not None
+    assert plan.moves is not None
     inputs = [torch.randn(1, heads, 6, 4, dtype=torch.float64, requires_grad=True) for heads in (2, 1, 1)]
     assert torch.autograd.gradcheck(lambda q, k, v: plan.attend(0, q, k, v, PLAIN), inputs)
 
@@ -69,8 +69,8 @@ def test_buckets_hold_every_sequence_once_and_waste_little(seed):
 def test_equal_lengths_and_single_sequences_are_not_moved():
     for lengths in ((7,), (5, 5, 5)):
         plan = packed(lengths, torch.device("cpu"))
-        assert plan.source is None
-        assert plan.place is None
+        assert plan.moves is None
+        assert plan.kept is None
         assert plan.buckets == ((len(lengths), lengths[0]),)
 
 
@@ -96,3 +96,24 @@ def test_a_model_with_our_attention_still_works_as_transformers_uses_it(make, na
         torch.testing.assert_close(found[mask], expected[mask], rtol=0, atol=1e-9)
     options = {"max_new_tokens": 12, "do_sample": False, "attention_mask": real.flip(1).long()}
     assert torch.equal(model.generate(tokens, **options), reference.generate(tokens, **options))
+
+
+@pytest.mark.invariant("I5")
+@pytest.mark.parametrize("rule", [PLAIN, Rule(0.5, 4, 1.5, 0.0)])
+def test_shared_beginnings_attend_as_if_they_stood_before_each(rule):
+    """Sequences 1 and 3 begin with tokens of 0, 4 with tokens of 2: the definition on the whole row is the witness."""
+    torch.manual_seed(0)
+    lengths, shared = (9, 7, 5, 6, 8), ((0, 0), (0, 4), (2, 0), (0, 4), (2, 3))
+    plan = packed(lengths, torch.device("cpu"), shared)
+    assert plan.kept.tolist() == [*range(9), *range(13, 16), *range(16, 21), *range(25, 27), *range(30, 35)]
+    rows = [torch.randn(1, heads, len(plan.kept), 8, dtype=torch.float64) for heads in (4, 2, 2)]
+    expected = by_loops(*(row[0].index_select(1, plan.home) for row in rows), lengths, rule)
+    found = plan.attend(0, *rows, rule)[0]
+    torch.testing.assert_close(found.index_select(0, plan.home), expected, rtol=0, atol=1e-12)
+
+
+def test_gradients_reach_shared_tokens_from_every_place():
+    torch.manual_seed(0)
+    plan = packed((4, 3, 4), torch.device("cpu"), ((0, 0), (0, 2), (0, 3)))
+    inputs = [torch.randn(1, heads, 6, 4, dtype=torch.float64, requires_grad=True) for heads in (2, 1, 1)]
+    assert torch.autograd.gradcheck(lambda q, k, v: plan.attend(0, q, k, v, PLAIN), inputs)

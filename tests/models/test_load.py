@@ -8,24 +8,13 @@ import time
 import pytest
 import torch
 from safetensors import safe_open
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from baro.core.errors import BaroError
 from baro.models import create, forward, heads, load, support
 
 FAMILIES = ["llama", "llama-untied", "gemma2", "gpt2", "gpt_neox", "phi"]
 LIKE = {"dtype": "float64", "device": "cpu"}
-
-
-@pytest.fixture
-def tokenizer() -> PreTrainedTokenizerFast:
-    words = {"<pad>": 0, "<bos>": 1, "<end>": 2, **{f"w{i}": i for i in range(3, 67)}}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(WordLevel(words, unk_token="<pad>")),
-        pad_token="<pad>", bos_token="<bos>", eos_token="<end>",
-    )  # fmt: skip
 
 
 @pytest.mark.invariant("I68")

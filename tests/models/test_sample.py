@@ -157,6 +157,8 @@ def test_the_context_cuts_answers_and_refuses_prompts_that_fill_it(make):
         sample(model, [[9], []], sampling=RANDOM)
     with pytest.raises(BaroError, match="max_new_tokens"):
         sample(model, [[9]], sampling=Sampling(max_new_tokens=0))
+    with pytest.raises(BaroError, match="samples is 0"):
+        sample(model, [[9]], sampling=RANDOM, samples=0)
     assert sample(model, [], sampling=RANDOM) == []
 
 

@@ -51,8 +51,8 @@ MUTANTS = [
         name="the reward model learns the margin with the wrong sign",
         incident="OpenRLHF LogExpLoss (margin)",
         file="recipes/reward.py",
-        old='margin=batch.extra["margin"])',
-        new='margin=-batch.extra["margin"])',
+        old="margin=margin)",
+        new="margin=-margin)",
         test="recipes/test_incidents.py::test_reward_loss_by_plain_transformers",
     ),
     Mutant(
@@ -85,8 +85,8 @@ MUTANTS = [
         name="the drift is charged twice",
         incident="T37 verl#3916",
         file="recipes/ppo.py",
-        old="rewards = place_score(paid, acts, scores)",
-        new="rewards = place_score(2 * paid, acts, scores)",
+        old="rewards = paid + earned",
+        new="rewards = 2 * paid + earned",
         test="recipes/test_incidents.py::test_an_answer_earns_its_score_less_beta_times_its_drift",
     ),
     Mutant(
@@ -116,9 +116,9 @@ MUTANTS = [
     Mutant(
         name="the penalty for a missing end is added to the score",
         incident="T21 trl#2708; TRL's PPO against Ziegler et al. 2019",
-        file="recipes/rollout.py",
-        old="score if row.answer.ended or penalty is None else -penalty",
-        new="score if row.answer.ended or penalty is None else score - penalty",
+        file="recipes/episodes.py",
+        old="[-penalty if cut and penalty is not None else paid]",
+        new="[paid - penalty if cut and penalty is not None else paid]",
         test="recipes/test_incidents.py::test_an_answer_without_end_scores_the_penalty_and_nothing_else",
     ),
     Mutant(

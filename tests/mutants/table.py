@@ -5,10 +5,27 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 
 from __future__ import annotations
 
+import adapters
+import curation
 import data
+import groups
+import health
 import methods
+import people
 import pure
 import rooms
+import speed
 from mutant import Mutant
 
-MUTANTS: list[Mutant] = [*pure.MUTANTS, *rooms.MUTANTS, *methods.MUTANTS, *data.MUTANTS]
+MUTANTS: list[Mutant] = [
+    *pure.MUTANTS,
+    *rooms.MUTANTS,
+    *methods.MUTANTS,
+    *groups.MUTANTS,
+    *adapters.MUTANTS,
+    *curation.MUTANTS,
+    *data.MUTANTS,
+    *health.MUTANTS,
+    *speed.MUTANTS,
+    *people.MUTANTS,
+]

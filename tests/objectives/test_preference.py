@@ -346,3 +346,42 @@ def test_an_answer_without_tokens_has_mean_0_and_no_nan():
     assert means.tolist() == [-1.5, 0.0]
     means.sum().backward()
     assert sums.grad.isfinite().all()
+
+
+# --- KTO -------------------------------------------------------------------------------------------------------------
+
+WEIGHTS = {"desirable_weight": 1.0, "undesirable_weight": 1.0}
+
+
+@pytest.mark.invariant("I52")
+def test_kto_at_the_reference_point_is_half_the_weight():
+    ratios, good = torch.full((2,), 1.7), torch.tensor([True, False])
+    weights = {"desirable_weight": 1.0, "undesirable_weight": 3.0}
+    assert preference.kto(ratios, good, 1.7, beta=0.4, **weights).tolist() == pytest.approx([0.5, 1.5])
+
+
+@pytest.mark.invariant("I54")
+def test_kto_of_a_good_and_of_a_bad_answer_sum_to_one():
+    ratios = torch.linspace(-30, 30, 61, dtype=torch.float64)
+    good, bad = (preference.kto(ratios, torch.full((61,), flag), 2.0, beta=0.3, **WEIGHTS) for flag in (True, False))
+    torch.testing.assert_close(good + bad, torch.ones(61, dtype=torch.float64))
+    assert (good.diff() < 0).all()
+    assert (bad.diff() > 0).all()
+
+
+@pytest.mark.invariant("I53")
+def test_kto_gradient_saturates_on_both_sides():
+    """w beta sigma(1 - sigma): largest at the reference point, gone far from it."""
+    ratios = torch.tensor([-80.0, 0.5, 80.0], dtype=torch.float64, requires_grad=True)
+    good = torch.tensor([True, True, True])
+    found = torch.autograd.grad(preference.kto(ratios, good, 0.5, beta=0.8, **WEIGHTS).sum(), ratios)[0]
+    assert found.tolist() == pytest.approx([0.0, -0.8 / 4, 0.0], abs=1e-12)
+
+
+@pytest.mark.invariant("I59")
+def test_ktos_reference_point_is_never_negative_and_carries_no_gradient():
+    ratios = torch.tensor([1.0, -4.0], requires_grad=True)
+    assert preference.kto_reference_point(ratios).item() == 0
+    found = preference.kto_reference_point(-ratios)
+    assert found.item() == pytest.approx(1.5)
+    assert not found.requires_grad

@@ -117,6 +117,7 @@ REST = """
 evaluate:
   models: [base, sft, dpo, rejection, ppo]
   reference: sft
+  base: base
   prompts: ["${world}/prompts.jsonl"]
   judge: "$DATA:judge"
   judge_about: {en: Letters of the right answer., ko: 정답의 글자.}

@@ -1,26 +1,35 @@
 """Talking to a model through a pipe."""
 
+import io
+import math
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from baro.data.records import Message
 from baro.pipeline import chat
+from baro.pipeline.speaker import Speaker, Wish
 
 
 @pytest.fixture
 def talk(whole, monkeypatch, capsys):
-    """(lines typed) → (prompts that were answered, what was printed)."""
+    """(lines typed) → ((messages, wish) of every question, what was printed)."""
 
-    def run(*typed: str, answer=None, **options):
+    def run(*typed: str, **options):
         lines, asked = iter(typed), []
-        drawn = chat.answers
+        prompt, said = Speaker.prompt, Speaker.said
 
-        def remember(model, tokenizer, prompts, **settings):
-            asked.append((prompts[0].messages, settings))
-            return drawn(model, tokenizer, prompts, **settings)
+        def remember(self, messages):
+            asked.append((tuple(messages), []))
+            return prompt(self, messages)
+
+        def note(self, tokens, wish):
+            asked[-1][1].append(wish)
+            return said(self, tokens, wish)
 
         def typing(*_):
             try:
@@ -28,11 +37,12 @@ def talk(whole, monkeypatch, capsys):
             except StopIteration:
                 raise EOFError from None
 
-        monkeypatch.setattr(chat, "answers", remember)
-        monkeypatch.setattr("rich.console.Console.input", lambda self, *_, **__: typing())
-        chat.talk(str(whole[1] / "sft"), **{"temperature": 0.0, "max_new_tokens": 6, "seed": 0} | options)
-        monkeypatch.setattr(chat, "answers", drawn)
-        return asked, capsys.readouterr().out
+        with monkeypatch.context() as patch:
+            patch.setattr(Speaker, "prompt", remember)
+            patch.setattr(Speaker, "said", note)
+            patch.setattr("rich.console.Console.input", lambda self, *_, **__: typing())
+            chat.talk(str(whole[1] / "sft"), **{"temperature": 0.0, "max_new_tokens": 6, "seed": 0} | options)
+        return [(messages, wishes[0]) for messages, wishes in asked], capsys.readouterr().out
 
     return run
 
@@ -61,9 +71,41 @@ def test_quit_leaves_at_once(talk):
 
 def test_the_nth_answer_of_two_equal_talks_is_the_same(talk):
     typed = ("Colour of the cat?", "And the dog?", "And the hat?")
-    assert talk(*typed, temperature=1.0) == talk(*typed, temperature=1.0)
-    asked, _ = talk(*typed, temperature=1.0)
-    assert [settings["first_row"] for _, settings in asked] == [0, 1, 2]
+    first, second = talk(*typed, temperature=1.0), talk(*typed, temperature=1.0)
+    assert first == second
+    assert len({wish.seed for _, wish in first[0]}) == 3
+
+
+def test_regenerate_asks_the_same_again_with_another_draw(talk):
+    asked, said = talk("/regenerate", "Colour of the cat?", "/regenerate", "And the dog?")
+    assert "no question" in said
+    assert asked[0][0] == asked[1][0]
+    assert asked[0][1].seed != asked[1][1].seed
+    assert [turn.role for turn in asked[2][0]] == ["user", "assistant", "user"]
+
+
+def test_another_model_goes_on_with_the_talk(talk, whole):
+    other = str(whole[1] / "dpo")
+    asked, said = talk("Colour of the cat?", f"/model {other}", "And the dog?", "/model ./nowhere", "/model")
+    flat = said.replace("\n", "")
+    assert len(asked[1][0]) == 3
+    assert f"{other} goes on" in flat.replace("dpogoes", "dpo goes")
+    assert "nowhere" in said
+    assert flat.endswith(other), "a model that is not there changes nothing"
+
+
+def test_surprise_is_coloured_by_what_the_model_thought(whole):
+    console = Console(force_terminal=True, color_system="standard", file=io.StringIO(), width=200)
+    talking = chat.Talk(console, Speaker(str(whole[1] / "sft")), Wish(tops=0, max_new_tokens=9), 0)
+    assert [chat._style(math.log(p)) for p in (1, 0.6, 0.3, 0.05, 0.001)] == ["", "", "yellow", "dark_orange", "red"]
+    talking.take("Colour of the cat?")
+    plain = console.file.getvalue()
+    assert "\x1b" not in plain
+    talking.take("/surprise")
+    talking.take("/regenerate")
+    coloured = console.file.getvalue()[len(plain) :]
+    assert re.search(r"\x1b\[3[13]m", coloured), "a hardly trained model surprises itself"
+    talking.speaker.close()
 
 
 def test_a_long_talk_keeps_its_last_turns(talk):

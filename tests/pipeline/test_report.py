@@ -309,7 +309,7 @@ TABLES = {
     **{key: getattr(glossary, key) for key in ("NAMES", "SHORT", "METRICS", "UNITS", "MEANINGS", "ALARMS")},
     **{key: getattr(glossary, key) for key in ("ALARM_MEANINGS", "FIGURES", "NUMBERED")},
 }
-SAME = {"DPO", "PPO", "SFT", "Distinct‑2", "dis-\ntinct-2", "{value} pp", "KL\nnats"}
+SAME = {"DPO", "PPO", "RLOO", "GRPO", "KTO", "SFT", "Distinct‑2", "dis-\ntinct-2", "{value} pp", "KL\nnats"}
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -335,7 +335,7 @@ def test_no_word_is_left_over():
     assert set(glossary.ALARMS) >= findings.HACKING_ALARMS
 
 
-ANCHORS = ("result", "frontier", "samples", "run", "curves", "warnings", "settings", "again")
+ANCHORS = ("result", "frontier", "health", "samples", "run", "curves", "warnings", "settings", "again")
 # What stands outside the two languages because it is the same in both, or is nobody's words but the user's.
 NEUTRAL = {*SAME, "Distinct‑", "baro", "English", "한국어", "playground-small", "cpu", "MiB", "GiB"}
 

@@ -205,6 +205,7 @@ def settings(world, model, reward):
 
 
 def _settings(method: str, world: Path, model: Path, reward: Path) -> dict:
+    method = {"rloo": "group", "grpo": "group"}.get(method, method)
     common = {"max_length": 64, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "save_steps": 2}
     sampled = {"max_completion_length": 8, "temperature": 1.0, "reward_model_name_or_path": str(reward)}
     return {
@@ -242,5 +243,27 @@ def _settings(method: str, world: Path, model: Path, reward: Path) -> dict:
             "num_ppo_epochs": 2,
             "num_mini_batches": 2,
             "kl_target": 1.0,
+        },
+        "kto": {**common, "dataset": [str(world / "preferences.jsonl")], "model_name_or_path": str(model)},
+        "online_dpo": {
+            **common,
+            **sampled,
+            "dataset": [str(world / "prompts.jsonl")],
+            "model_name_or_path": str(model),
+            "total_episodes": 48,
+            "rollout_batch_size": 16,
+            "num_iterations": 2,
+            "num_mini_batches": 2,
+        },
+        "group": {
+            **common,
+            **sampled,
+            "dataset": [str(world / "prompts.jsonl")],
+            "model_name_or_path": str(model),
+            "num_generations": 4,
+            "total_episodes": 48,
+            "rollout_batch_size": 16,
+            "num_iterations": 2,
+            "num_mini_batches": 2,
         },
     }[method]

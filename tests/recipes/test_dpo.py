@@ -121,7 +121,9 @@ def test_the_step_sees_both_answers_whole_and_nothing_of_the_prompt(train, eight
 @pytest.mark.invariant("I56")
 @pytest.mark.incident("T22")
 def test_prompt_positions_receive_no_gradient_from_above(rendered, model, settings, tmp_path):
-    """Of the last hidden states only those that predict an answer's token are pulled on."""
+    """Of the last hidden states only those that predict an answer's token are pulled on. (Prompts not shared here.)"""
+    from dataclasses import replace
+
     from baro.data.packing import pairs
     from baro.models.load import language_model
     from baro.recipes import dpo
@@ -129,7 +131,7 @@ def test_prompt_positions_receive_no_gradient_from_above(rendered, model, settin
     config = dpo.Config(**settings("dpo") | {"output_dir": tmp_path})
     policy, kept = language_model(model, dtype="float32", device="cpu").eval(), []
     policy.model.norm.register_forward_hook(lambda _, __, output: output.retain_grad() or kept.append(output))
-    batch = pairs(rendered)
+    batch = replace(pairs(rendered), shared=())
     batch.extra["reference"] = torch.zeros(16)
     dpo.step(policy, batch, config).total.backward()
     (states,) = kept
@@ -234,7 +236,7 @@ def test_pairs_of_which_nothing_is_left_are_refused(train, rows, world, method):
         train(method, dataset=[rows("all", [long, long])])
 
 
-@pytest.mark.parametrize("method", ["dpo", "reward", "sft", "pretrain", "ppo", "rejection"])
+@pytest.mark.parametrize("method", ["dpo", "reward", "sft", "pretrain", "ppo", "rejection", "group", "online_dpo"])
 def test_the_user_is_told_what_the_data_was_taken_for(train, method):
     changes = {"total_episodes": 12, "num_ppo_epochs": 1} if method == "ppo" else {}
     changes |= {"rounds": 1, "num_train_epochs": 1.0} if method == "rejection" else {}

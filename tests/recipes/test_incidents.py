@@ -277,17 +277,21 @@ def test_in_the_first_pass_nothing_has_moved_yet(ppo_run):
     config, models, memory = ppo_run()
     updates = Rollouts(memory, rollouts=1, epochs=1, minibatches=3, max_sequences=2, seed=0)
     losses = [(batch, ppo.step(config, models, memory, batch)) for update in updates for batch in update]
-    assert len(losses) == 6
-    for batch, loss in losses:
+    assert len(losses) == 12  # the policy's and the critic's loss of each micro-batch, one after the other
+    for (batch, loss), (critic, worth) in zip(losses[::2], losses[1::2], strict=True):
+        assert critic.count == 0
+        assert torch.equal(batch.tokens, critic.tokens)
         assert loss.stats["policy/clipfrac_avg"].total == 0
         assert loss.stats["policy/approxkl_avg"].value == pytest.approx(0, abs=1e-9)
         assert loss.stats["val/ratio"].value == pytest.approx(1, abs=1e-5)
-        error = (batch.extra["values"] - batch.extra["returns"]).square().sum().item() / 2
-        assert loss.stats["loss/value_avg"].total == pytest.approx(error, rel=1e-4)
+        error = (critic.extra["values"] - critic.extra["returns"]).square().sum().item() / 2
+        assert worth.stats["loss/value_avg"].total == pytest.approx(error, rel=1e-4)
+        assert worth.stats["loss/value_avg"].count == batch.count
+        assert worth.total.item() == pytest.approx(config.vf_coef * error, rel=1e-4, abs=1e-4)
         policy = loss.stats["loss/policy_avg"].total
         assert policy == pytest.approx(-batch.extra["advantages"].sum().item(), abs=1e-3)
-        assert loss.total.item() == pytest.approx(policy + config.vf_coef * error, rel=1e-4, abs=1e-4)
-    assert sum(loss.stats["loss/policy_avg"].total for _, loss in losses) == pytest.approx(0, abs=1e-3)
+        assert loss.total.item() == pytest.approx(policy, rel=1e-4, abs=1e-4)
+    assert sum(loss.stats["loss/policy_avg"].total for _, loss in losses[::2]) == pytest.approx(0, abs=1e-3)
 
 
 @pytest.mark.invariant("I28")
@@ -303,11 +307,11 @@ def test_a_policy_that_is_its_reference_pays_nothing(ppo_run):
 @pytest.mark.invariant("I36")
 def test_an_answer_without_end_scores_the_penalty_and_nothing_else(ppo_run):
     _, _, memory = ppo_run(missing_eos_penalty=7.0)
-    rows, scores = memory.actor.act(0)
-    cut = [not row.answer.ended for row in rows]
+    episodes = memory.actor.act(0)
+    cut = [not episode.ended for episode in episodes]
     assert any(cut)
     expected = [-7.0 if missing else score for missing, score in zip(cut, SCORES, strict=True)]
-    assert scores.tolist() == pytest.approx(expected)
+    assert [episode.score for episode in episodes] == pytest.approx(expected)
 
 
 @pytest.mark.invariant("I33")

@@ -37,7 +37,7 @@ def test_rollouts_resume_inside_an_epoch_with_the_experience_they_had(stop):
         return Rollouts(act, rollouts=2, epochs=2, minibatches=2, max_sequences=1, seed=3)
 
     def figures(update):
-        return [batch.extra["returns"].tolist() for batch in update]
+        return [{name: value.tolist() for name, value in batch.extra.items()} for batch in update]
 
     whole = [figures(update) for update in updates(fake_experience)]
     assert len(whole) == 8

@@ -50,6 +50,10 @@ def before(settings, world, model, reward, tmp_path):
     return build
 
 
+def answered(episodes) -> list:
+    return [turn for episode in episodes for turn in episode.turns]
+
+
 def one_update(memory, minibatches: int = 1) -> list:
     from baro.recipes.experience import Rollouts
 
@@ -73,7 +77,7 @@ def test_the_first_gradient_is_reinforce(before, model, plain, plain_log_probs, 
         (ppo.step(run.config, run.models, run.memory, batch).total / count).backward()
     experience, theirs = run.memory, plain(model)
     total = torch.zeros((), dtype=torch.float64)
-    for batch in update:
+    for batch in (batch for batch in update if "advantages" in batch.extra):
         tokens, learn = batch.tokens.split(batch.lengths), batch.learn.split(batch.lengths)
         rows = [Sequence(t.tolist(), flags.tolist()) for t, flags in zip(tokens, learn, strict=True)]
         credit = batch.extra["advantages"].split([row.count for row in rows])
@@ -122,10 +126,8 @@ def test_a_model_with_dropout_is_trained_without_it(train, foreign, functions):
 
 @pytest.mark.invariant("I42")
 def test_recalling_twice_gives_the_same_bits(before):
-    from baro.evals.answers import as_sequence
-
     run = before()
-    sequences = [as_sequence(row) for row in run.actor.act(0)[0]]
+    sequences = [episode.sequence for episode in run.actor.act(0)]
     first, second = run.actor.recall(sequences), run.actor.recall(sequences)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
@@ -141,7 +143,7 @@ def test_what_is_remembered(before, move, model, plain, plain_log_probs, tempera
 
     other = move(model)
     run = before(reference=other, temperature=temperature)
-    rows, _ = run.actor.act(0)
+    rows = answered(run.actor.act(0))
     sequences = [as_sequence(row) for row in rows]
     old, entropy, reference, _ = run.actor.recall(sequences)
     sampled = torch.tensor([value for row in rows for value in row.answer.log_probs])
@@ -284,7 +286,7 @@ def test_rewards_are_weighted_and_added(before, reward, functions):
     from baro.recipes.scoring import scorer
 
     run = before()
-    rows, _ = run.actor.act(0)
+    rows = answered(run.actor.act(0))
     config = run.config.model_copy(update={"reward_funcs": [functions("long")], "reward_weights": [2.0, 0.5]})
     found = scorer(config, load_tokenizer(reward))(rows)
     bare = AutoModelForSequenceClassification.from_pretrained(reward, num_labels=1, dtype=torch.float64).eval()
@@ -299,7 +301,7 @@ def test_functions_see_the_other_columns_of_the_prompts(before, functions, model
     from baro.recipes.scoring import scorer
 
     run = before()
-    rows, _ = run.actor.act(1)
+    rows = answered(run.actor.act(1))
     config = run.config.model_copy(update={"reward_funcs": [functions("thing")], "reward_model_name_or_path": None})
     assert scorer(config, load_tokenizer(model))(rows) == [1.0] * 12
 
@@ -311,7 +313,7 @@ def test_a_reward_model_with_another_tokenizer_reads_the_text(before, foreign, t
     other = tmp_path / "other"
     save(reward_model(foreign("qwen3"), seed=0, dtype="float32", device="cpu"), bytes_tokenizer, other)
     run = before()
-    rows, _ = run.actor.act(0)
+    rows = answered(run.actor.act(0))
     found = by_model(str(other), run.actor.tokenizer, dtype="float32", device="cpu")(rows)
     assert len(set(found)) > 6
     # the same text from other tokens of the policy scores the same
@@ -440,7 +442,7 @@ def test_prompts_are_gone_through_in_permutations_that_wrap(before):
 
 def test_a_prompt_met_again_is_answered_anew(before):
     run = before(rollout_batch_size=12)
-    first, second = run.actor.act(0)[0], run.actor.act(1)[0]
+    first, second = answered(run.actor.act(0)), answered(run.actor.act(1))
     seen = {row.prompt.where: row.answer.tokens for row in first}
     assert set(seen) == {row.prompt.where for row in second}
     assert any(seen[row.prompt.where] != row.answer.tokens for row in second)

@@ -134,15 +134,18 @@ def test_the_penalty_decides_over_answers_that_do_not_end(train, functions, kept
 
 @pytest.fixture
 def answered():
-    """(texts, ended) → one prompt's answers."""
+    """(texts, scores, ended) → one prompt's answers."""
     from baro.core.types import Answer
     from baro.data.records import Message, Prompt
     from baro.evals.answers import Answered
+    from baro.recipes.episodes import Episode
 
-    def build(texts, ended=None, plain=False):
+    def build(texts, scores, ended=None, plain=False):
         prompt = Prompt((Message("user", "Colour?"),), plain=plain)
-        flags = ended or [True] * len(texts)
-        return [Answered(prompt, [1], Answer([2], [-1.0], flag), text) for text, flag in zip(texts, flags, strict=True)]
+        rows = zip(texts, scores, ended or [True] * len(texts), strict=True)
+        return [
+            Episode((Answered(prompt, [1], Answer([2], [-1.0], end), text),), (value,)) for text, value, end in rows
+        ]
 
     return build
 
@@ -151,18 +154,16 @@ def test_pairs_are_best_against_worst_of_the_answers_that_ended(answered, tmp_pa
     from baro.recipes.rejection import write
 
     rows = [
-        answered(["red.", "blue.", "green."]),
-        answered(["red.", "cut off", "green."], [True, False, True]),
-        answered(["red.", "red."]),
-        answered(["one", "two"], [False, False]),
+        answered(["red.", "blue.", "green."], [1.0, 3.0, 2.0]),
+        answered(["red.", "cut off", "green."], [1.0, 9.0, 2.0], [True, False, True]),
+        answered(["red.", "red."], [1.0, 2.0]),
+        answered(["one", "two"], [1.0, 2.0], [False, False]),
     ]
-    scores = [[1.0, 3.0, 2.0], [1.0, 9.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
-    padded = torch.tensor([row + [float("nan")] * (3 - len(row)) for row in scores])
-    write(tmp_path, rows[:2], padded[:2])
+    write(tmp_path, rows[:2])
     found = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
     texts = [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in found]
     assert texts == [("blue.", "red."), ("green.", "red.")]
-    write(tmp_path, rows[2:], torch.tensor(scores[2:]))
+    write(tmp_path, rows[2:])
     assert (tmp_path / "pairs.jsonl").read_text() == ""
     assert len((tmp_path / "samples.jsonl").read_text().splitlines()) == 2
 
@@ -171,8 +172,9 @@ def test_no_pair_has_an_empty_side(answered, tmp_path):
     from baro.data.read import read_preferences
     from baro.recipes.rejection import write
 
-    rows = [answered(["", "red.", " \n"]), answered(["red.", "", "blue."]), answered(["", " ", "red."])]
-    write(tmp_path, rows, torch.tensor([[3.0, 2.0, 1.0], [1.0, 9.0, 2.0], [0.0, 1.0, 2.0]]))
+    texts = (["", "red.", " \n"], ["red.", "", "blue."], ["", " ", "red."])
+    scores = ([3.0, 2.0, 1.0], [1.0, 9.0, 2.0], [0.0, 1.0, 2.0])
+    write(tmp_path, [answered(*row) for row in zip(texts, scores, strict=True)])
     found = read_preferences([tmp_path / "pairs.jsonl"]).rows
     assert [(row.chosen[0].content, row.rejected[0].content) for row in found] == [("blue.", "red.")]
 
@@ -197,7 +199,7 @@ def test_pairs_and_samples_can_be_read_back(train, functions, world, rows, plain
 def test_pairs_of_a_run_can_train_dpo(train, functions, model, settings, answered, tmp_path):
     from baro.recipes.rejection import write
 
-    write(tmp_path, [answered(["blue, friend.", "red."]) for _ in range(8)], torch.tensor([[2.0, 1.0]] * 8))
+    write(tmp_path, [answered(["blue, friend.", "red."], [2.0, 1.0]) for _ in range(8)])
     run = train("dpo", dataset=[str(tmp_path / "pairs.jsonl")], num_train_epochs=1.0)
     assert run.steps[-1]["count"] == 8
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-METHODS = ["pretrain", "sft", "reward", "dpo", "rejection", "ppo"]
+METHODS = ["pretrain", "sft", "reward", "dpo", "rejection", "ppo", "group", "kto", "online_dpo"]
 
 
 def command(method: str, values: dict, folder: Path) -> list[str]:

@@ -238,3 +238,56 @@ def test_transformers_pools_where_we_do_when_rows_are_padded(train, world):
         expected = theirs(**padded).logits.squeeze(1).tolist()
     found = model_scores(reward_model(run.folder, dtype="float32", device="cpu").eval(), flat)
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+# --- length ----------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_correlation_to_pull_on_the_debiased_loss_is_the_plain_one(bare_scores, pairs_of, model):
+    from baro.data.packing import pairs
+    from baro.recipes import reward as recipe
+
+    bare_scores([1.0] * 12)  # scores that do not vary have no correlation with anything
+    batch = pairs(pairs_of)
+    batch.extra["margin"] = torch.zeros(6)
+    plain = recipe.step(None, batch, centre=0.0).total
+    debiased = recipe.step(None, batch, centre=0.0, head=recipe.LengthHead(), debias=1.0).total
+    assert debiased.item() == pytest.approx(plain.item())
+
+
+def test_a_length_head_takes_what_length_explains(bare_scores, pairs_of):
+    """With scores that say nothing, the head alone learns that the longer answer is preferred, and only from length."""
+    from baro.data.packing import pairs
+    from baro.recipes import reward as recipe
+
+    bare_scores([0.0] * 12)
+    batch = pairs(pairs_of)  # the chosen answer is always the longer one here
+    batch.extra["margin"] = torch.zeros(6)
+    head = recipe.LengthHead()
+    recipe.step(None, batch, centre=0.0, head=head, debias=1.0).total.backward()
+    longer = [math.log(a.count) - math.log(b.count) for a, b in pairs_of]
+    assert head.worth.grad.item() == pytest.approx(-sum(longer) / 2, rel=1e-5)  # d(-ln σ(w d))/dw at 0 is -d/2
+
+
+def test_the_length_head_is_thrown_away(train, tensors):
+    plain, debiased = train("reward", "plain"), train("reward", "debiased", length_debias=1.0)
+    assert set(tensors(plain.folder)) == set(tensors(debiased.folder))
+    assert debiased.result["metrics"] == plain.result["metrics"] == {}
+
+
+def test_a_debiased_model_does_not_hide_length_in_its_score(train, pairs_of):
+    """Here only length tells the answers apart: a plain model lives on it, a debiased one leaves it to the head."""
+    from baro.objectives.length import correlation, scaled
+    from baro.rewards.model import model_scores, trained
+
+    both = [sequence for pair in pairs_of for sequence in pair]
+    lengths = scaled(torch.tensor([sequence.count for sequence in both]))
+
+    def related(name, **changes):
+        folder = train("reward", name, num_train_epochs=6, **changes).folder
+        model = trained(str(folder), dtype="float32", device="cpu")
+        return abs(correlation(torch.tensor(model_scores(model, both)), lengths).item())
+
+    plain, debiased = related("plain"), related("debiased", length_debias=3.0)
+    assert plain > 0.9
+    assert debiased < 0.6

@@ -192,7 +192,9 @@ def test_a_broken_model_keeps_its_weights_and_the_run_ends_with_the_rows(train, 
 # --- the folder ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["pretrain", "sft", "reward", "dpo", "rejection", "ppo"])
+@pytest.mark.parametrize(
+    "method", ["pretrain", "sft", "reward", "dpo", "rejection", "ppo", "group", "rloo", "grpo", "kto", "online_dpo"]
+)
 def test_the_folder_is_complete(train, method, model):
     changes = {"total_episodes": 12, "num_ppo_epochs": 1} if method == "ppo" else {}
     changes |= {"rounds": 1, "num_train_epochs": 1.0} if method == "rejection" else {}

@@ -6,11 +6,11 @@ import sys
 
 import typer
 
-from baro.cli import data, playground, training, using
+from baro.cli import curation, data, evaluate, people, playground, serving, training, using
 from baro.cli.app import app
 from baro.core.errors import BaroError
 
-__all__ = ["app", "data", "main", "playground", "training", "using"]
+__all__ = ["app", "curation", "data", "evaluate", "main", "people", "playground", "serving", "training", "using"]
 
 
 def main() -> None:

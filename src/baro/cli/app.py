@@ -24,7 +24,7 @@ def group(name: str, help_text: str) -> typer.Typer:
 
 
 def tune(threads: int | None = None) -> None:
-    """Fit the process to the machine before torch's first work."""
+    """Fit the process to the machine before torch's first work; a run says how when it starts."""
     from baro.core.process import tune_process
 
     tune_process(threads)

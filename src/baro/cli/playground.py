@@ -23,3 +23,18 @@ def export_playground(
 
     for name, count in export(folder, lang=lang, seed=seed).items():
         typer.echo(f"{name}: {count:,}")
+
+
+@playground.command("noisy")
+def export_noise(
+    folder: Path,
+    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
+    seed: Annotated[int, typer.Option(help="Seed of the world.")] = 0,
+    noise: Annotated[float, typer.Option(help="Share of the instructions with a planted fault.")] = 0.3,
+    text_noise: Annotated[float, typer.Option(help="Share of the documents that are noise.")] = 0.5,
+) -> None:
+    """Write instructions and text with planted faults, and a few hundred labelled rows, to choose and filter from."""
+    from baro.playground.noise import export_noisy
+
+    for name, count in export_noisy(folder, lang=lang, seed=seed, noise=noise, text_noise=text_noise).items():
+        typer.echo(f"{name}: {count:,}")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from baro.cli.app import FREE, app, tune
+from baro.cli.words import listed
 
 METHODS = {
     "pretrain": "Pre-train on text, from scratch or continuing a model.",
@@ -18,6 +19,11 @@ METHODS = {
     "rejection": "Sample several answers, keep the best, fine-tune on them.",
     "ppo": "Reinforcement learning against a reward, near the SFT model.",
     "dpo": "Learn from preferences directly (DPO, IPO, SimPO, ORPO, …).",
+    "kto": "Learn from single answers labelled good or bad.",
+    "online_dpo": "Sample answers, let the reward choose, learn from the pair (DPO on fresh answers).",
+    "group": "Reinforcement learning without a value model: answers against their group (RLOO, GRPO, DAPO, …).",
+    "rloo": "The group method with REINFORCE leave-one-out's settings.",
+    "grpo": "The group method with GRPO's settings as published.",
 }
 
 
@@ -48,15 +54,17 @@ def _method(name: str, help_text: str) -> None:
 
         module = importlib.import_module(f"baro.recipes.{name}")
         if settings:
-            _list(reader.describe(module.Config))
+            listed(reader.describe(module.Config))
             return
         checked = reader.load(module.Config, config, context.args)
         tune(checked.threads)
         from baro.engine import dist
         from baro.pipeline.display import Display
+        from baro.pipeline.journal import Journal
 
         dist.start()
-        with Display({name: 60.0}, quiet=not dist.main_rank()) as display:
+        journal = Journal(checked.output_dir, [(name, name, ())])
+        with Display({name: 60.0}, quiet=not dist.main_rank(), journal=journal) as display:
             display.begin(name)
             result = module.main(checked, display)
             figures = ", ".join(f"{k} {v:.4g}" for k, v in result["metrics"].items() if isinstance(v, int | float))
@@ -69,9 +77,3 @@ def _method(name: str, help_text: str) -> None:
 
 for _name, _help in METHODS.items():
     _method(_name, _help)
-
-
-def _list(rows) -> None:
-    for row in rows:
-        typer.echo(f"{row[0]}: {row[1]} = {row[2]}")
-        typer.echo(f"    {row[3]}")

@@ -49,6 +49,8 @@ class Batch:
         count: the weight of this micro-batch in its update: learnt tokens, or pairs.
         where: S origins (`file:row`), empty strings where unknown.
         extra: further tensors a recipe's step needs, (N,), (S,) or (P,) as the recipe documents.
+        shared: S pairs (s, n): the first n tokens of a sequence are those of sequence s, an earlier one, so models
+            compute them once; n is 0 where nothing is shared. Empty when no sequence shares anything.
     """
 
     tokens: Tensor
@@ -58,6 +60,7 @@ class Batch:
     count: int
     where: tuple[str, ...] = ()
     extra: dict[str, Tensor] = field(default_factory=dict)
+    shared: tuple[tuple[int, int], ...] = ()
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""

@@ -12,7 +12,8 @@ from baro.data.dialects import NAMED, QUESTIONS, Columns, Noun, layout_of, noun_
 from baro.data.doctor.text import mended
 from baro.data.files import rows_of
 from baro.data.find import Paths, find
-from baro.data.layouts import bridge, judged_apart, laid_out
+from baro.data.judgements import judgements
+from baro.data.layouts import bridge, laid_out
 from baro.data.read import Found, Way, records
 from baro.data.write import write_rows
 
@@ -81,7 +82,7 @@ def _rows(
         rest = _rest(found, columns)
         pieces: Iterable[Any] = (found.record,)
         if noun == "preferences" and layout_of(format).noun == "judgements":
-            pieces = judged_apart(found.record)
+            pieces = judgements(found.record)
         for piece in pieces:
             yield {**laid_out(piece, format), **rest}
 

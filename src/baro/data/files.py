@@ -48,8 +48,8 @@ def rows_of(path: Path, *, separate: Separate = "blank") -> Iterator[Row]:
                 where=str(path),
                 hint="Expected JSONL, a JSON array, CSV, TSV, Parquet, Arrow or .txt.",
             )
-        if kind.form in ("parquet", "arrow"):
-            yield from (_parquet if kind.form == "parquet" else _arrow)(path)
+        if kind.form in WHOLE:
+            yield from WHOLE[kind.form](path)
             return
         with opened(path, kind.packing) as stream:
             if kind.form in TABLES:
@@ -186,3 +186,14 @@ def _batches(batches: Callable[[], Iterator[Any]], path: Path, what: str) -> Ite
                 yield Row(number, columns)
     except pa.ArrowException as error:
         raise DataError(f"the {what} file cannot be read: {error}.", where=str(path)) from error
+
+
+def _choices(path: Path) -> Iterator[Row]:
+    """The choices people made, as preferences."""
+    from baro.data.choices.export import rows_in
+
+    yield from (Row(number, columns) for number, columns in enumerate(rows_in(path), 1))
+
+
+WHOLE: dict[str, Callable[[Path], Iterator[Row]]] = {"parquet": _parquet, "arrow": _arrow, "choices": _choices}
+"""Kinds of file that are no stream of bytes."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from baro.core.errors import DataError
-from baro.data.records import Dialogue, Judgement, Message, Preference, Prompt, Text
+from baro.data.records import Dialogue, Message, Preference, Prompt, Text
 from baro.data.row import kind_of
 
 Columns = dict[str, Any]
@@ -23,6 +23,7 @@ MEND = "Mend or remove the row."
 ANSWER_MARK = "\n\nAssistant:"  # of dialogues written as one string, as in hh-rlhf
 TURN_MARK = re.compile(r"\n\n(Human|Assistant): ?")
 ALPACA = ("system", "history", "instruction", "input")
+PAIR = (*ALPACA, "prompt", "chosen", "rejected", "question", "messages", "conversations", "margin", "plain")
 
 
 # --- the readers of a row ---------------------------------------------------------------------------------------
@@ -31,7 +32,7 @@ ALPACA = ("system", "history", "instruction", "input")
 def text_of(row: Columns, where: str) -> tuple[Text, str]:
     """A document, and the format in words."""
     if "text" not in row:
-        raise _unknown(row, where, "`text`", "Name the column that holds the text: columns={'text': '…'}.")
+        raise unknown(row, where, "`text`", "Name the column that holds the text: columns={'text': '…'}.")
     return Text(_filled(row["text"], "text", where), where), "text"
 
 
@@ -58,7 +59,7 @@ def dialogue_of(row: Columns, where: str, plain: bool | None) -> tuple[Dialogue,
         messages = (*_alpaca(row, where), Message("assistant", _filled(row["output"], "output", where)))
         kind = _alpaca_kind(row, "output")
     else:
-        raise _unknown(
+        raise unknown(
             row,
             where,
             "`messages`, `conversations`, `prompt` with `completion`, or `instruction` with `output`",
@@ -76,7 +77,7 @@ def dialogue_of(row: Columns, where: str, plain: bool | None) -> tuple[Dialogue,
 def preference_of(row: Columns, where: str, plain: bool | None) -> tuple[Preference, str]:
     """Two answers to one prompt, and the format in words."""
     if row.get("chosen") is None or row.get("rejected") is None:
-        raise _unknown(
+        raise unknown(
             row, where, "`chosen` and `rejected`", "Name the columns: columns={'chosen': '…', 'rejected': '…'}."
         )
     strings = isinstance(row["chosen"], str) and isinstance(row["rejected"], str)
@@ -104,22 +105,6 @@ def preference_of(row: Columns, where: str, plain: bool | None) -> tuple[Prefere
     return _preference(row, prompt, chosen, rejected, loose, where), kind
 
 
-def judgement_of(row: Columns, where: str, plain: bool | None) -> tuple[Judgement, str]:
-    """One answer judged good or bad, and the format in words."""
-    label = row.get("label")
-    known = {"true": True, "false": False, "1": True, "0": False}
-    if str(label).strip().lower() not in known:
-        found = kind_of(label) if not isinstance(label, str | int) else repr(label)
-        raise DataError(f"label is {found}; expected true or false.", where=where, hint=MEND)
-    dialogue, kind = dialogue_of({**row, "label": True}, where, plain)
-    if dialogue.messages[-1].role != "assistant":
-        raise DataError("the last turn is not the assistant's; expected the answer that was judged.", where=where)
-    first = len(dialogue.messages) - 1
-    prompt, completion = dialogue.messages[:first], dialogue.messages[first:]
-    good = known[str(label).strip().lower()]
-    return Judgement(prompt, completion, good, dialogue.plain, where), f"{kind}, label"
-
-
 def prompt_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str]:
     """Something to answer, with the row's other columns, and the format in words."""
     if row.get("prompt") is not None:
@@ -132,7 +117,7 @@ def prompt_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str
         used = ALPACA
         messages, kind = _alpaca(row, where), _alpaca_kind(row, "")
     else:
-        raise _unknown(row, where, "`prompt`, `messages` or `instruction`", "Name the column: columns={'prompt': '…'}.")
+        raise unknown(row, where, "`prompt`, `messages` or `instruction`", "Name the column: columns={'prompt': '…'}.")
     loose = _plainness(row, plain, False, where)
     if messages[-1].role != "user":
         raise DataError(
@@ -156,7 +141,7 @@ def task_of(row: Columns, where: str, plain: bool | None) -> tuple[Prompt, str]:
 # --- their pieces ----------------------------------------------------------------------------------------------------
 
 
-def _unknown(row: Columns, where: str, expected: str, hint: str) -> DataError:
+def unknown(row: Columns, where: str, expected: str, hint: str) -> DataError:
     found = ", ".join(map(str, row)) or "no columns"
     return DataError(f"found columns {found}; expected {expected}.", where=where, hint=hint)
 
@@ -308,16 +293,17 @@ def _preference(
         _check_order(prompt, where)
         if prompt[-1].role != "user":
             raise DataError(f"the prompt ends with the {prompt[-1].role}'s turn; expected the user's.", where=where)
+    columns = {name: value for name, value in row.items() if name not in PAIR}
     margin = row.get("margin")
     if margin in (None, ""):
-        return Preference(prompt, chosen, rejected, None, plain, where)
+        return Preference(prompt, chosen, rejected, None, plain, where, columns)
     try:
         number = math.nan if isinstance(margin, bool) else float(margin)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
         raise DataError(f"margin is {margin!r}; expected a finite number.", where=where)
-    return Preference(prompt, chosen, rejected, number, plain, where)
+    return Preference(prompt, chosen, rejected, number, plain, where, columns)
 
 
 def _implicit(

@@ -198,14 +198,6 @@ def laid_out(record: Any, name: str) -> Columns:
     return LAY_OUT[name](record, name)
 
 
-def judged_apart(record: Preference) -> tuple[Judgement, Judgement]:
-    """The two answers of a pair as single judgements, good and bad."""
-    return (
-        Judgement(record.prompt, record.chosen, True, record.plain, record.where),
-        Judgement(record.prompt, record.rejected, False, record.plain, record.where),
-    )
-
-
 def bridge(source: Noun | None, target: Noun) -> bool:
     """Whether records of one kind can be written as another at all."""
     return source == target or (source == "preferences" and target == "judgements")

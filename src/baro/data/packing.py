@@ -6,6 +6,7 @@ Every function keeps the order it is given. Nothing here loops over tokens in Py
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
@@ -17,9 +18,12 @@ from baro.core.types import Batch, Sequence
 
 R = TypeVar("R", bound=tuple[Sequence, ...])
 
+WORTH = 16
+"""Sharing prompts moves rows about in every layer; it pays from one token saved in so many."""
+
 
 def pack(sequences: Iterable[Sequence]) -> Batch:
-    """One batch of all `sequences`, in order.
+    """One batch of all `sequences`, in order. Equal prompts (what stands before the first learnt token) are shared.
 
     Sequences without a learnt token stay in and weigh nothing: `count` is the number of learnt tokens.
 
@@ -43,7 +47,23 @@ def pack(sequences: Iterable[Sequence]) -> Batch:
         learn=torch.from_numpy(learn),
         count=int(learn.sum()),
         where=tuple(row.where for row in rows),
+        shared=_shared(tokens, learn, starts, sizes),
     )
+
+
+def _shared(
+    tokens: np.ndarray, learn: np.ndarray, starts: np.ndarray, sizes: np.ndarray
+) -> tuple[tuple[int, int], ...]:
+    """(s, n) of each sequence, as `Batch.shared` has them; nothing when it would not pay."""
+    learnt = np.append(np.flatnonzero(learn), len(learn))
+    first = np.minimum(learnt[np.searchsorted(learnt, starts)], starts + sizes)
+    owners: dict[bytes, int] = {}
+    found = []
+    for index, (start, end) in enumerate(zip(starts, first, strict=True)):
+        owner = owners.setdefault(tokens[start:end].tobytes(), index)
+        found.append((owner, 0 if owner == index else int(end - start)))
+    saved = sum(size for _, size in found)
+    return tuple(found) if saved * WORTH >= len(tokens) else ()
 
 
 def micro_batches(
@@ -112,8 +132,7 @@ def _blocks(document: Sequence, block: int) -> list[Sequence]:
 
 
 def _pack_pairs(rows: list[tuple[Sequence, Sequence]]) -> Batch:
-    batch = pack(chain.from_iterable(rows))
-    return Batch(batch.tokens, batch.positions, batch.lengths, batch.learn, len(rows), batch.where)
+    return replace(pack(chain.from_iterable(rows)), count=len(rows))
 
 
 def _groups(rows: list[R], max_tokens: int | None, max_rows: int | None) -> list[list[R]]:

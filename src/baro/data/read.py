@@ -15,7 +15,8 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from baro.core.errors import ConfigError, DataError
 from baro.data.dialects import Columns, Noun, layout_of, only, renamed, translated
 from baro.data.files import Paths, Row, Separate, find, rows_of, write_jsonl
-from baro.data.formats import dialogue_of, judgement_of, preference_of, prompt_of, task_of, text_of
+from baro.data.formats import dialogue_of, preference_of, prompt_of, task_of, text_of
+from baro.data.judgements import judgement_of, judgements
 from baro.data.records import Dialogue, Judgement, Preference, Prompt, Text
 from baro.data.sniff import kind_of_file
 
@@ -142,8 +143,12 @@ def read_judgements(
     format: str | None = None,
     plain: bool | None = None,
 ) -> Dataset[Judgement]:
-    """Single answers with a label, good or bad (KTO). Arguments and errors as in `read_dialogues`."""
-    return _read(Way("judgements", columns, format, plain), paths, on_bad_row, skipped_to, max_samples)
+    """Single answers with a label, good or bad (KTO); of a pair, both (`max_samples` counts rows of the file).
+
+    Arguments and errors as in `read_dialogues`.
+    """
+    found = _read(Way("judgements", columns, format, plain), paths, on_bad_row, skipped_to, max_samples)
+    return Dataset([answer for row in found.rows for answer in judgements(row)], found.description, found.skipped)
 
 
 def read_tasks(

@@ -53,6 +53,7 @@ class Preference:
         chosen: continuation that begins with the assistant's turn.
         rejected: the other continuation, likewise.
         margin: by how much `chosen` is better, where the data says so.
+        columns: the row's other columns (source, votes, …).
         plain: as in `Dialogue`.
         where: `file:row`.
     """
@@ -63,6 +64,7 @@ class Preference:
     margin: float | None = None
     plain: bool = False
     where: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import IO, Literal, NamedTuple
 
 from baro.core.errors import DataError
 
-Form = Literal["jsonl", "array", "csv", "tsv", "semicolons", "parquet", "arrow", "text"]
+Form = Literal["jsonl", "array", "csv", "tsv", "semicolons", "parquet", "arrow", "text", "choices"]
 BOM = b"\xef\xbb\xbf"
 HEAD = 1 << 16
 SUFFIXES: dict[str, Form] = {
@@ -36,6 +36,7 @@ IN_WORDS: dict[str, str] = {
     "parquet": "Parquet",
     "arrow": "Arrow",
     "text": "text",
+    "choices": "a store of people's choices",
 }
 REFUSED = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "Unpack it, or save the sheet as CSV (UTF-8)."),
@@ -107,6 +108,8 @@ def _form(head: bytes, path: Path) -> Form | None:
         return "parquet"
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return "arrow"
+    if head.startswith(b"SQLite format 3\x00"):
+        return "choices"
     for mark, (what, hint) in REFUSED.items():
         if head.startswith(mark):
             raise DataError(f"the file is {what}; expected rows or text.", where=str(path), hint=hint)

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence as Many
 from typing import Any
 
+from baro.core.errors import DataError
 from baro.core.types import Sequence
 from baro.data.markup import CHAT_TEMPLATE, SPECIAL_TOKENS, TEXT_TEMPLATE
 from baro.data.records import Dialogue, Message, Preference, Prompt, Text
@@ -38,6 +39,7 @@ __all__ = [
     "render_pairs",
     "render_prompt",
     "render_prompts",
+    "render_replies",
     "render_text",
     "render_texts",
 ]
@@ -121,6 +123,38 @@ def render_prompts(tokenizer: Any, prompts: Iterable[Prompt]) -> list[list[int]]
         for row in prompts
     ]
     return [row.tokens for row in assemble(tokenizer, traits, plans)]
+
+
+def render_replies(tokenizer: Any, prompts: Iterable[Prompt], *, ended: Iterable[bool]) -> list[list[int]]:
+    """Ids from the end of the last answer of every conversation to its next: what the other speaker says in between.
+
+    So an episode goes on with the very ids that were sampled: its ids, these, and the next answer's.
+
+    Args:
+        prompts: conversations that end with another speaker's turn behind an answer.
+        ended: whether that answer brought its own end token; where it was cut, the end token is put here.
+
+    Raises:
+        DataError: the template rewrites earlier turns, so that nothing can be put behind them.
+    """
+    traits = traits_of(tokenizer)
+    turns = Turns(tokenizer, traits)
+    lead, plans = "\n" if traits.dummy_prefix else "", []
+    for row, whole in zip(prompts, ended, strict=True):
+        parts = [Part(row.messages[-1].content, False, lead=lead)]
+        if not row.plain:
+            every = turns.plan(row.messages, row.where, open_end=True).parts
+            behind = [place for place, part in enumerate(every) if part.ids is not None]
+            if not behind:
+                raise DataError(
+                    "the tokenizer's chat template rewrites earlier turns; an episode of several turns cannot go on.",
+                    where=row.where,
+                    hint="Use a template that leaves earlier turns as they were, or one turn.",
+                )
+            parts = every[behind[-1] + 1 :]
+        plans.append(Plan([*([] if whole else [Part("", False, ids=traits.end_ids)]), *parts], row.where))
+    skipped = 0 if traits.bos is None else 1  # put before every sequence by assembling
+    return [row.tokens[skipped:] for row in assemble(tokenizer, traits, plans)]
 
 
 def render_text(tokenizer: Any, text: Text | str) -> Sequence:

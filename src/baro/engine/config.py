@@ -10,6 +10,7 @@ import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -91,6 +92,10 @@ class Training(Settings):
     """auto, cpu, cuda, cuda:1, mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "float64"] = "auto"
     """Number format of the weights; auto is float32 on a CPU, bfloat16 on a GPU that computes in it."""
+    gradient_checkpointing: bool = False
+    """True: keep each layer's input only and run it again in the backward pass: less memory, a third more time."""
+    optim: Literal["adamw_torch", "adamw_8bit"] = "adamw_torch"
+    """adamw_8bit: AdamW's two means in 8 bits a number (needs bitsandbytes: pip install 'baro[8bit]')."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; none leaves the choice to torch."""
     report_to: list[Literal["tensorboard", "wandb"]] = Field(default_factory=list)
@@ -102,6 +107,13 @@ class Training(Settings):
         if value is None or value == "none":
             return []
         return [name for name in value if name != "none"] if isinstance(value, list) else value
+
+    @field_validator("optim")
+    @classmethod
+    def _is_installed(cls, value: str) -> str:
+        if value == "adamw_8bit" and find_spec("bitsandbytes") is None:
+            raise ValueError("adamw_8bit needs bitsandbytes: pip install 'baro[8bit]'")
+        return value
 
     @property
     def sequences_per_update(self) -> int:

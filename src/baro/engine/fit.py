@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from baro.core.errors import NonFiniteError
+from baro.core.errors import BaroError, NonFiniteError
 from baro.core.signals import Stopped
 from baro.core.types import Batch, Loss, Mean
 from baro.engine import checkpoint, dist, optim, snapshot
@@ -123,8 +123,7 @@ def fit(
     Args:
         step: the SUMMED loss of one micro-batch, which arrives on the first trained parameter's device.
         modules: what is trained, by name; frozen parameters are not kept. Train/eval mode is the recipe's business.
-        schedule: optimiser step (from 0) -> learning rate as a part of its peak.
-        max_grad_norm: global norm above which gradients are scaled down; 0 for never.
+        schedule: optimiser step (from 0) -> part of the peak rate. max_grad_norm: largest global norm; 0 for any.
         save_steps: updates between checkpoints, and one at the end; 0 saves only when a signal stops the run.
         logging_steps: updates averaged into one line of metrics.jsonl.
         extra: further things with a state, kept in every checkpoint.
@@ -138,9 +137,10 @@ def fit(
     """
     extra, total, reason, evaluation = extra or {}, len(updates), "", dict[str, float]()
     at, resumed_at = _resume(run, modules, optimiser, updates, extra)
+    keep = lambda: _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)  # noqa: E731
     run.start(at.step, more=at.step < total)
     while at.step < total and not reason:
-        sums = _accumulate(step, next(updates), modules)
+        sums = _accumulate(step, _next(updates, run, at.step, keep), modules)
         at.step += 1
         if sums.fault:
             _skip(run, at, sums, max_bad_updates)
@@ -155,11 +155,21 @@ def fit(
         run.progress(at.step, total, text=sums.fault or f"loss {Mean(sums.total, sums.count).value:.4f}")
         stop = max(dist.share(run.stopping))
         if stop or (save_steps and (last or at.step % save_steps == 0)):
-            _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)
+            keep()
         if stop:
             raise Stopped(stop, str(run.folder))
     run.finish(at.step, reason)
     return FitResult(at.step, at.taken, at.skipped, resumed_at, evaluation, reason)
+
+
+def _next(updates: Updates, run: Run, step: int, keep: Callable[[], None]) -> list[Batch]:
+    """The next update. When the stream fails (a reward raised), what was learnt is kept: once mended it goes on."""
+    try:
+        return next(updates)
+    except BaroError:
+        if step and not dist.from_main(checkpoint.folder_of(run.checkpoints, step).exists()):
+            keep()
+        raise
 
 
 def _accumulate(step: Callable[[Batch], Loss], update: Sequence[Batch], modules: Mapping[str, nn.Module]) -> _Sums:

@@ -1,17 +1,18 @@
 """AdamW and the learning rate's course.
 
-AdamW is torch's, fused where the device has it; what is ours is which weights decay, the TensorFlow form of epsilon,
-and a state that is kept by parameter name.
+AdamW is torch's, fused where the device has it, or bitsandbytes' with its state in 8 bits. What is ours is which
+weights decay, the TensorFlow form of epsilon, and a state that is kept by parameter name.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from baro.core.errors import CheckpointError, ConfigError
 from baro.engine.config import Training
@@ -39,7 +40,8 @@ def optimiser(
     epsilon: float = 1e-8,
     weight_decay: float = 0.0,
     tf_epsilon: bool = False,
-) -> torch.optim.AdamW:
+    eight_bit: bool = False,
+) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019, Algorithm 2) over the trained parameters of `modules`.
 
     Matrices and embeddings decay; vectors (biases, norms) do not.
@@ -53,9 +55,11 @@ def optimiser(
         tf_epsilon: TensorFlow's placement, m / (sqrt(v) + epsilon) before the bias corrections instead of after them
             (Kingma & Ba 2015, end of section 2), as the first published PPO for language models had it: while
             t is small it takes much smaller steps where gradients are near epsilon.
+        eight_bit: both means in 8 bits a number, by blocks (Dettmers et al. 2022, arXiv:2110.02861); bitsandbytes'
+            AdamW. Parameters of fewer than 4,096 numbers keep theirs in float32.
 
     Raises:
-        ConfigError: no parameter is trained.
+        ConfigError: no parameter is trained, or bitsandbytes is wanting or does not run on this device.
     """
     groups: list[dict[str, Any]] = []
     parameters = trained(modules)
@@ -68,10 +72,34 @@ def optimiser(
     if not groups:
         raise ConfigError("no parameter is trained: every one has requires_grad=False.")
     fused = {p.device.type for p in parameters.values()} <= FUSED_DEVICES
-    adamw = torch.optim.AdamW(groups, betas=betas, eps=epsilon, fused=fused)
+    adamw: torch.optim.Optimizer
+    if eight_bit:
+        adamw = _eight_bit(next(iter(parameters.values())).device)(groups, betas=betas, eps=epsilon)
+    else:
+        adamw = torch.optim.AdamW(groups, betas=betas, eps=epsilon, fused=fused)
     if tf_epsilon:
         adamw.register_step_pre_hook(lambda opt, *_: _place_epsilon(opt, epsilon))
     return adamw
+
+
+def _eight_bit(device: torch.device) -> type:
+    """bitsandbytes' AdamW, once it has taken a step on this device."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it announces kernels that nothing here uses
+    try:
+        from bitsandbytes.optim import AdamW8bit
+
+        trial = nn.Parameter(torch.ones(4096, device=device))
+        trial.grad = torch.ones_like(trial)
+        AdamW8bit([trial], lr=0.1).step()
+    except ImportError as error:
+        raise ConfigError(
+            f"optim is adamw_8bit, which needs bitsandbytes: {error}.", hint="pip install 'baro[8bit]'"
+        ) from error
+    except (RuntimeError, NotImplementedError, AttributeError) as error:
+        raise ConfigError(
+            f"optim is adamw_8bit, but bitsandbytes does not run on {device}: {error}.", hint="Use optim=adamw_torch."
+        ) from error
+    return AdamW8bit
 
 
 def _place_epsilon(adamw: torch.optim.Optimizer, epsilon: float) -> None:
@@ -113,7 +141,7 @@ def schedule_of(training: Training, steps: int) -> Callable[[int], float]:
     return lambda step: schedule(training.lr_scheduler_type, step, steps=steps, warmup=warmup, minimum=minimum)
 
 
-def moments(adamw: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, Tensor]]:
+def moments(adamw: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, Any]]:
     """The optimiser's state by parameter name; parameters that never took a step are not in it."""
     return {name: dict(adamw.state[p]) for name, p in parameters.items() if p in adamw.state}
 
@@ -121,7 +149,7 @@ def moments(adamw: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
 def restore_moments(
     adamw: torch.optim.Optimizer,
     parameters: Mapping[str, nn.Parameter],
-    saved: Mapping[str, Mapping[str, Tensor]],
+    saved: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Put back what `moments` returned, on the parameters' devices.
 
@@ -142,7 +170,9 @@ def restore_moments(
         }
 
 
-def _step_counter(value: Tensor, adamw: torch.optim.Optimizer, parameter: nn.Parameter) -> Tensor:
-    """torch keeps the step count beside the parameter when fused, on the CPU otherwise."""
+def _step_counter(value: Any, adamw: torch.optim.Optimizer, parameter: nn.Parameter) -> Any:
+    """torch keeps the step count beside the parameter when fused, on the CPU otherwise; bitsandbytes as a number."""
+    if isinstance(value, int):
+        return value
     fused = adamw.defaults.get("fused")
     return value.to(parameter.device, copy=True) if fused else value.clone()

@@ -30,6 +30,7 @@ from typing import IO, Any
 import torch
 
 import baro
+from baro.core import process
 from baro.core.errors import BaroError, CheckpointError, ConfigError
 from baro.core.signals import Stopped
 from baro.engine import checkpoint, dist, files, meter, report
@@ -105,6 +106,8 @@ class Run:
                 self._release_lock()
                 raise
         self.record = dist.from_main(self.record)
+        if (before := self.record.get("machine")) and self.resume:
+            process.go_on_with(before["threads"])
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
@@ -188,6 +191,8 @@ class Run:
                 self.say(f"continuing with {key} {self.settings[key]!r}; it was {before[key]!r} before.")
         if step and more:
             self.say(f"continuing after update {step}.")
+        while process.untold:
+            self.say(f"{torch.get_num_threads()} {process.untold.pop()}")
         self.record = {
             "version": baro.__version__,
             "machine": machine(),

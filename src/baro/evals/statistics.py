@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
@@ -19,13 +20,24 @@ class Interval:
     high: float
 
 
-def bootstrap(values: Items[float], *, seed: int = 0) -> Interval:
-    """The mean of `values` (n,) and its percentile interval; all NaN when there is nothing to average."""
+def bootstrap(values: Items[float], *, groups: Items[Hashable] | None = None, seed: int = 0) -> Interval:
+    """The mean of `values` (n,) and its percentile interval; all NaN when there is nothing to average.
+
+    Args:
+        groups: what each value belongs to (its prompt): whole groups are drawn, for the values of one are not
+            independent. Default: every value is its own.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
-    draws = np.random.default_rng(seed).integers(array.size, size=(RESAMPLES, array.size))
-    low, high = np.percentile(array[draws].mean(axis=1), [2.5, 97.5])
+    counts = np.ones_like(array)
+    sums = array
+    if groups is not None:
+        places: dict[Hashable, int] = {}
+        owner = np.array([places.setdefault(group, len(places)) for group in groups])
+        sums, counts = (np.bincount(owner, weights).astype(np.float64) for weights in (array, counts))
+    draws = np.random.default_rng(seed).integers(sums.size, size=(RESAMPLES, sums.size))
+    low, high = np.percentile(sums[draws].sum(axis=1) / counts[draws].sum(axis=1), [2.5, 97.5])
     return Interval(float(array.mean()), float(low), float(high))
 
 

@@ -12,6 +12,7 @@ attention computes, from the mask transformers builds.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,59 +55,92 @@ class Plan(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Self-attention within each of S sequences laid end to end.
+    """Self-attention within each of S sequences laid end to end, of which some may begin with tokens of others.
+
+    The row has T tokens, of which R are computed: all, unless sequences share their beginnings.
 
     Attributes:
         buckets: (rows, length) of each padded block.
-        source: (places,) int64, the token at each place of the padded blocks; places of padding repeat token 0.
-        place: (T,) int64, the place of each token. None in both when the row already is one block without padding.
+        moves: between the R tokens and the places of the blocks; None when the row already is one block.
+        kept: (R,) int64, the tokens of the row that are computed. None in both when nothing is shared.
+        home: (T,) int64, which of the R each token of the row is.
     """
 
     buckets: tuple[tuple[int, int], ...]
-    source: Tensor | None
-    place: Tensor | None
+    moves: Moves | None = None
+    kept: Tensor | None = None
+    home: Tensor | None = None
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """See `Plan.attend`."""
         parts = [part.squeeze(0).transpose(0, 1) for part in (query, key, value)]
-        if self.source is not None:
-            parts = [_Move.apply(part, self.source, self.place) for part in parts]
+        if self.moves is not None:
+            parts = [_In.apply(part, self.moves) for part in parts]
         sizes = [rows * length for rows, length in self.buckets]
         outputs = []
         for (rows, length), *blocks in zip(self.buckets, *(part.split(sizes) for part in parts), strict=True):
             q, k, v = (block.reshape(rows, length, *block.shape[1:]).transpose(1, 2) for block in blocks)
             outputs.append(causal(q, k, v, rule).transpose(1, 2).flatten(0, 1))
         output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-        if self.place is not None:
-            output = _Move.apply(output, self.place, self.source)
+        if self.moves is not None:
+            output = _Out.apply(output, self.moves)
         return output.unsqueeze(0)
 
 
-class _Move(torch.autograd.Function):
-    """Rows by index, where the gradient too is a gather: `back` undoes `index`, and padding has no gradient.
+class Moves(NamedTuple):
+    """How R tokens lie in padded blocks.
 
-    Either direction may be the one with padding. Padded places copy token 0 forwards; backwards nothing flows from
-    them, and nothing flows into them, because their queries' results are never read.
+    Attributes:
+        source: (places,) int64, the token at each place; places of padding repeat token 0.
+        place: (R,) int64, the place of each token where its result is read.
+        more, owner: (M,) int64, the further places of shared tokens, and which tokens they are; None without any.
     """
 
+    source: Tensor
+    place: Tensor
+    more: Tensor | None
+    owner: Tensor | None
+
+
+class _In(torch.autograd.Function):
+    """Tokens to places. The gradient of a token is the sum over its places; padding has none."""
+
     @staticmethod
-    def forward(ctx, rows: Tensor, index: Tensor, back: Tensor) -> Tensor:
-        ctx.index, ctx.back = index, back
-        return rows.index_select(0, index)
+    def forward(ctx, rows: Tensor, moves: Moves) -> Tensor:
+        ctx.moves = moves
+        return rows.index_select(0, moves.source)
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        if len(ctx.index) >= len(ctx.back):  # padding went in: each token reads its own place
-            return gradient.index_select(0, ctx.back), None, None
-        moved = gradient.new_zeros(len(ctx.back), *gradient.shape[1:])
-        return moved.index_copy_(0, ctx.index, gradient), None, None
+        total = gradient.index_select(0, ctx.moves.place)
+        if ctx.moves.more is not None:
+            total.index_add_(0, ctx.moves.owner, gradient.index_select(0, ctx.moves.more))
+        return total, None
+
+
+class _Out(torch.autograd.Function):
+    """Places to tokens: every token's result is read at one place, so no other place has a gradient."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, moves: Moves) -> Tensor:
+        ctx.place, ctx.places = moves.place, len(rows)
+        return rows.index_select(0, moves.place)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        moved = gradient.new_zeros(ctx.places, *gradient.shape[1:])
+        return moved.index_copy_(0, ctx.place, gradient), None
 
 
 @lru_cache(maxsize=128)
-def packed(lengths: tuple[int, ...], device: torch.device) -> Packed:
-    """The plan of a row of sequences with these lengths (tokens); kept, because a micro-batch is often seen again."""
-    if len(set(lengths)) == 1:
-        return Packed(((len(lengths), lengths[0]),), None, None)
+def packed(lengths: tuple[int, ...], device: torch.device, shared: tuple[tuple[int, int], ...] = ()) -> Packed:
+    """The plan of a row of sequences with these lengths (tokens); kept, because a micro-batch is often seen again.
+
+    Args:
+        shared: as in `core.types.Batch`.
+    """
+    if len(set(lengths)) == 1 and not shared:
+        return Packed(((len(lengths), lengths[0]),))
     sizes = np.array(lengths)
     starts, place = sizes.cumsum() - sizes, np.empty(sizes.sum(), dtype=np.int64)
     source, shapes, filled = [], [], 0
@@ -117,8 +151,21 @@ def packed(lengths: tuple[int, ...], device: torch.device) -> Packed:
         place[tokens[real]] = filled + np.flatnonzero(real)
         source.append(np.where(real, tokens, 0).ravel())
         filled += real.size
-    moved = [torch.from_numpy(part).to(device) for part in (np.concatenate(source), place)]
-    return Packed(tuple(shapes), *moved)
+    if not shared:
+        to, back = _on(device, np.concatenate(source), place)
+        return Packed(tuple(shapes), Moves(to, back, None, None))
+    same = np.arange(len(place))  # the token of the row that each token is
+    for start, (owner, length) in zip(starts, shared, strict=True):
+        if length:
+            same[start : start + length] = starts[owner] + np.arange(length)
+    kept, home = np.unique(same, return_inverse=True)
+    again = np.flatnonzero(same != np.arange(len(same)))
+    moves = Moves(*_on(device, home[np.concatenate(source)], place[kept], place[again], home[again]))
+    return Packed(tuple(shapes), moves, *_on(device, kept, home))
+
+
+def _on(device: torch.device, *arrays: np.ndarray) -> Iterator[Tensor]:
+    return (torch.from_numpy(array).to(device) for array in arrays)
 
 
 def bucket(lengths: Items[int], *, call: int) -> list[list[int]]:

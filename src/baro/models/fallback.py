@@ -53,7 +53,7 @@ def generate(model, sampling: Sampling, slots: int, wanted: list[Any], progress:
             for tokens, log_probs in zip(draws.tokens, draws.log_probs, strict=True):
                 item.tokens.append(tokens[index])
                 item.log_probs.append(log_probs[index])
-                if item.finished(ends):
+                if item.finished():
                     break
         if progress is not None:
             progress(min(start + slots, len(wanted)), len(wanted))

@@ -3,7 +3,8 @@
 THE one shift of the project is here: the state at position t - 1 predicts the token at position t. Everything else
 speaks of learnt tokens, in order, and never shifts again.
 
-The trunk runs once over the packed row; the head runs only at the states that are asked about, in chunks.
+The trunk runs once over the packed row, what sequences share computed once; the head runs only at the states that are
+asked about, in chunks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 from baro.core.errors import BaroError
 from baro.core.types import Batch
 from baro.models import attention, heads, padded
-from baro.models.logits import head_of, picked
+from baro.models.logits import head_of, picked, ranks, ranks_of
 from baro.models.support import support
 
 
@@ -37,6 +38,16 @@ def log_probs_and_entropy(model, batch: Batch, temperature: float = 1.0) -> tupl
     return _log_probs(model, batch, temperature, entropy=True)
 
 
+@torch.no_grad()
+def token_ranks(model, batch: Batch) -> Tensor:
+    """(N,) int64: the place of every learnt token among the model's predictions for it, 1 for its first choice."""
+    states = _states(batch)
+    targets = batch.tokens[states + 1]
+    if support(model).plain_head:
+        return ranks(hidden(model, batch)[states], head_of(model), targets)
+    return ranks_of(padded.logits(model, batch)[states], targets)
+
+
 def sequence_log_probs(model, batch: Batch, *, temperature: float = 1.0) -> Tensor:
     """(S,) nats: the sum over the learnt tokens of each sequence; 0 where a sequence has none."""
     return sums(token_log_probs(model, batch, temperature=temperature), batch)
@@ -48,7 +59,7 @@ def values(model, batch: Batch) -> Tensor:
     On the scale of the scores: a value model that began as a reward model keeps that model's normalisation.
     """
     gain, bias = heads.normalisation(model)
-    return gain * _apply_head(model, hidden(model, batch).index_select(0, _states(batch))) + bias
+    return gain * _apply_head(model, hidden(model, batch, _states(batch))) + bias
 
 
 def scores(model, batch: Batch, *, normalised: bool = True) -> Tensor:
@@ -59,7 +70,7 @@ def scores(model, batch: Batch, *, normalised: bool = True) -> Tensor:
             equal to the logits of transformers' sequence classification.
     """
     last = torch.tensor(batch.lengths, device=batch.tokens.device).cumsum(0) - 1
-    bare = _apply_head(model, hidden(model, batch).index_select(0, last))
+    bare = _apply_head(model, hidden(model, batch, last))
     if not normalised:
         return bare
     gain, bias = heads.normalisation(model)
@@ -79,12 +90,21 @@ def sums(per_token: Tensor, batch: Batch) -> Tensor:
     return per_token.new_zeros(len(batch.lengths)).index_add(0, owner, per_token)
 
 
-def hidden(model, batch: Batch) -> Tensor:
-    """(T, D) last hidden states of the packed row."""
-    if support(model).packed:
-        plan = attention.packed(batch.lengths, batch.tokens.device)
-        return attention.run(model.base_model, batch.tokens, batch.positions, plan)
-    return padded.hidden(model, batch)
+def hidden(model, batch: Batch, at: Tensor | None = None) -> Tensor:
+    """Last hidden states of the packed row: (T, D), or (n, D) at the n positions `at`.
+
+    What sequences share is computed once, and stands for all of them.
+    """
+    if not support(model).packed:
+        states = padded.hidden(model, batch)
+        return states if at is None else states.index_select(0, at)
+    plan = attention.packed(batch.lengths, batch.tokens.device, batch.shared)
+    tokens, positions = batch.tokens, batch.positions
+    if plan.kept is not None and plan.home is not None:
+        tokens, positions = tokens[plan.kept], positions[plan.kept]
+        at = plan.home if at is None else plan.home[at]
+    states = attention.run(model.base_model, tokens, positions, plan)
+    return states if at is None else states.index_select(0, at)
 
 
 def _states(batch: Batch) -> Tensor:
@@ -97,7 +117,7 @@ def _log_probs(model, batch: Batch, temperature: float, *, entropy: bool):
     targets = batch.tokens[states + 1]
     if support(model).plain_head:
         return picked(
-            hidden(model, batch).index_select(0, states),
+            hidden(model, batch, states),
             head_of(model),
             targets,
             temperature=temperature,
@@ -110,7 +130,7 @@ def _log_probs(model, batch: Batch, temperature: float, *, entropy: bool):
 
 def _apply_head(model, states: Tensor) -> Tensor:
     layer = heads.score_layer(model)
-    output = layer(states).squeeze(-1)
+    output = layer(states.to(next(layer.parameters()).dtype)).squeeze(-1)
     if output.dim() != 1:
         raise BaroError(
             f"the head gives {output.shape[-1]} numbers a sequence; a reward or value model gives one.",

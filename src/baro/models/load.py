@@ -13,45 +13,88 @@ import torch
 from safetensors import SafetensorError
 
 from baro.core.errors import BaroError
-from baro.models import heads
+from baro.models import adapters, heads
+from baro.models.adapters import Lora
+from baro.models.recompute import recompute_layers
+from baro.models.shared import frozen, view
 from baro.models.support import support
 
 
-def language_model(path: str | Path, *, dtype: str = "auto", device: str = "auto"):
+def language_model(
+    path: str | Path, *, dtype: str = "auto", device: str = "auto", lora: Lora | None = None, recompute: bool = False
+):
     """A causal language model with our attention, ready for `forward` and `sample`.
 
     Args:
-        path: a folder, or a name on the Hugging Face hub.
+        path: a folder, or a name on the Hugging Face hub; a folder with an adapter stands for its base with it.
         dtype: auto (see `pick_dtype`), float32, bfloat16, float16 or float64.
         device: auto (see `pick_device`) or what torch calls it.
+        lora: none: weights of its own, an adapter folded into them. Given: the frozen base, whose weights all such
+            models in the process share, with the folder's adapter or, where one is to be trained, a fresh one.
+        recompute: keep less and compute more in the backward pass, see `recompute`.
 
     Errors: BaroError when there is no such model, or it is not one this class of transformers can load.
     """
     place = _place(path, dtype, device)
+    if adapters.is_adapter(path) and adapters.has_head(path):
+        raise BaroError("expected a causal language model; this adapter is a reward model's.", where=str(path))
     from transformers import AutoModelForCausalLM
 
-    return _ready(_load(AutoModelForCausalLM, path, "a causal language model", place["dtype"])[0], place["device"])
+    what = "a causal language model"
+    if lora is not None:
+        base = _base(path, place)
+        if not base.can_generate():
+            raise BaroError(f"expected {what}; found {type(base).__name__}.", where=str(path))
+        model = _adapted(view(base, score=False), path, lora)
+    else:
+        model = _merged(_load(AutoModelForCausalLM, adapters.base_of(path), what, place["dtype"])[0], path)
+    return _ready(model, place["device"], recompute, own=lora is None)
 
 
-def reward_model(path: str | Path, *, dtype: str = "auto", device: str = "auto", seed: int = 0):
+def reward_model(
+    path: str | Path,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    seed: int = 0,
+    lora: Lora | None = None,
+    recompute: bool = False,
+):
     """A sequence-classification model with one label.
 
     From a saved reward model: as saved. From a language model: its trunk with a fresh head, N(0, 1/√(D+1)) drawn from
-    `seed` (Stiennon et al. 2020). Arguments and errors as for `language_model`.
+    `seed` (Stiennon et al. 2020). Arguments and errors as for `language_model`; a head is always trained whole.
     """
     place = _place(path, dtype, device)
     from transformers import AutoModelForSequenceClassification
 
-    model, fresh = _load(
-        AutoModelForSequenceClassification, path, "a sequence-classification model", place["dtype"], num_labels=1
-    )
+    trained = adapters.is_adapter(path) and adapters.has_head(path)
+    what = "a sequence-classification model"
+    if lora is not None:
+        base = _base(path, place)
+        model, fresh = view(base, score=True), base.can_generate()
+    else:
+        auto, origin = AutoModelForSequenceClassification, adapters.base_of(path)
+        model, fresh = _load(auto, origin, what, place["dtype"], num_labels=1)
     if fresh:
         heads.initialise_head(model, seed=seed)
+    model = _merged(model, path) if lora is None else _adapted(model, path, lora)
+    if trained:
+        model.config.architectures = [type(model).__name__]
     _set_padding(model, path)
-    return _ready(model, place["device"])
+    return _ready(model, place["device"], recompute, own=lora is None)
 
 
-def value_model(source, *, dtype: str = "auto", device: str = "auto", seed: int = 0, zero: bool = False):
+def value_model(
+    source,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    seed: int = 0,
+    zero: bool = False,
+    lora: Lora | None = None,
+    recompute: bool = False,
+):
     """A critic: the class of `reward_model`, one number at every position.
 
     Args:
@@ -60,12 +103,63 @@ def value_model(source, *, dtype: str = "auto", device: str = "auto", seed: int 
         zero: start with a head of zeros, so that every value is exactly 0.
     """
     if isinstance(source, str | Path):
-        model = reward_model(source, dtype=dtype, device=device, seed=seed)
+        model = reward_model(source, dtype=dtype, device=device, seed=seed, lora=lora, recompute=recompute)
     else:
         model = _from_memory(source, seed)
     if zero:
         heads.zero_head(model)
     return model
+
+
+def merge(path: str | Path, out: str | Path) -> None:
+    """Fold the adapter in `path` into its base and write the whole model, in the base's number format, to `out`.
+
+    Errors: BaroError when `path` holds no adapter, or `out` has files in it.
+    """
+    check(path)
+    if not adapters.is_adapter(path):
+        raise BaroError("this folder holds no adapter: there is nothing to merge.", where=str(path))
+    target = Path(out).expanduser()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BaroError("the merged model would be written over what is here.", where=str(out), hint="Name a new one.")
+    from transformers import AutoConfig
+
+    kept = AutoConfig.from_pretrained(adapters.base_of(path)).dtype or torch.float32
+    build = reward_model if adapters.has_head(path) else language_model
+    save(build(path, dtype=str(kept).removeprefix("torch."), device="cpu"), load_tokenizer(path), target)
+
+
+def _base(path: str | Path, place: dict[str, Any]):
+    """The frozen base of `path`, in the class it was saved as; once in memory, whoever asks."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    origin = adapters.base_of(path)
+    folder = Path(origin).expanduser()
+
+    def load():
+        kinds = AutoConfig.from_pretrained(origin).architectures or [""]
+        scoring = "SequenceClassification" in kinds[0]
+        auto = AutoModelForSequenceClassification if scoring else AutoModelForCausalLM
+        model = _load(auto, origin, "a language or reward model", place["dtype"])[0].to(place["device"])
+        return _owned(model.eval())
+
+    name = str(folder.resolve()) if folder.is_dir() else origin
+    return frozen((name, adapters.digest(origin), place["dtype"], place["device"]), load)
+
+
+def _adapted(model, path: str | Path, lora: Lora):
+    adapters.attach(model, path, lora, origin=adapters.base_of(path))
+    return model
+
+
+def _merged(model, path: str | Path):
+    return adapters.merge(model, path) if adapters.is_adapter(path) else model
+
+
+def weight_files(path: str | Path) -> list[Path]:
+    """The weight files of a folder, an adapter's base included; none for a name on the hub."""
+    folders = dict.fromkeys(Path(place).expanduser() for place in (path, adapters.base_of(path)))
+    return [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
 
 
 def load_tokenizer(path: str | Path):
@@ -74,6 +168,8 @@ def load_tokenizer(path: str | Path):
     Errors: BaroError when there is none.
     """
     check(path)
+    if adapters.is_adapter(path) and not (Path(path).expanduser() / "tokenizer_config.json").is_file():
+        path = adapters.base_of(path)
     from transformers import AutoTokenizer
 
     try:
@@ -101,7 +197,7 @@ def save(model, tokenizer, folder: str | Path) -> None:
     if model.can_generate():
         _set_ends(model, tokenizer)
     with _without_bars():
-        model.save_pretrained(folder)
+        adapters.save(model, folder) if adapters.attached(model) else model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
@@ -161,7 +257,9 @@ def check(path: str | Path) -> None:
     """
     folder, name = Path(path).expanduser(), str(path)
     if folder.is_dir():
-        if not (folder / "config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
+        if adapters.is_adapter(folder):
+            check(adapters.base_of(folder))
+        elif not (folder / "config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
             raise BaroError(
                 "this folder holds no model: config.json is missing.",
                 where=name,
@@ -214,16 +312,25 @@ def _load(auto, path: str | Path, what: str, dtype: torch.dtype, **options) -> t
     return model, bool(headless)
 
 
-def _ready(model, device: torch.device):
-    """The model on its device, in memory of its own, with our attention.
+def _ready(model, device: torch.device, recompute: bool = False, *, own: bool = True):
+    """The model on its device with our attention, its weights its own unless it is a view of a base."""
+    model.to(device)
+    if own:
+        _owned(model)
+    support(model)
+    if recompute:
+        recompute_layers(model)
+    return model
+
+
+def _owned(model):
+    """The model in memory of its own.
 
     transformers leaves weights where the file is mapped: writing that file again would change or crash the model, and
     tensors at odd addresses are multiplied in another order than aligned ones.
     """
-    model.to(device)
     for parameter in model.parameters():
         parameter.data = parameter.data.clone()
-    support(model)
     return model
 
 

@@ -70,6 +70,22 @@ def picked(hidden: Tensor, head: Head, targets: Tensor, *, temperature: float, e
     return _Picked.apply(hidden, head.weight, head.bias, targets, head, temperature, entropy)
 
 
+@torch.no_grad()
+def ranks(hidden: Tensor, head: Head, targets: Tensor) -> Tensor:
+    """(N,) int64: the place of `targets[n]` among all tokens after `hidden[n]`, 1 for the likeliest; ties share it."""
+    step = max(LEAST, CHUNK // head.weight.shape[0])
+    found = [
+        ranks_of(head.logits(hidden[start : start + step]), targets[start : start + step])
+        for start in range(0, len(hidden), step)
+    ]
+    return torch.cat(found) if found else targets.new_zeros(0)
+
+
+def ranks_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """(N,) int64 ranks of `targets` (N,) in (N, V) logits: 1 + how many are larger."""
+    return 1 + (logits > logits.gather(1, targets[:, None])).sum(1)
+
+
 class _Picked(torch.autograd.Function):
     """d log π(x) / dz = onehot(x) - π, times the chain through temperature, softcap and scale."""
 

@@ -7,7 +7,7 @@ place. Samples of one prompt share its prefill. What is drawn depends on (seed, 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
@@ -23,9 +23,10 @@ from baro.models.cache import Arrivals, Cache, Step
 from baro.models.draw import Sampling, draw, stream, uniforms
 from baro.models.fallback import generate
 from baro.models.logits import head_of
+from baro.models.noted import Noted, noted
 from baro.models.support import support
 
-__all__ = ["Sampling", "sample"]
+__all__ = ["Sampling", "Slots", "Wanted", "fitting", "limit", "sample"]
 
 PREFILL = 8192
 """Prompt tokens in one pass, unless a single prompt is longer."""
@@ -46,6 +47,7 @@ def sample(
     samples: int = 1,
     seed: int = 0,
     first_row: int = 0,
+    rows: Items[int] | None = None,
     slots: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Answer]]:
@@ -57,19 +59,28 @@ def sample(
         sampling: how tokens are chosen and when an answer ends.
         seed, first_row: an answer is a function of the seed, first_row + its prompt's index, its number among the
             samples and the model; up to rounding, never of the other prompts or of `slots`.
-        slots: sequences continued at a time; default: see `fitting`.
-        progress: called with (answers finished, answers wanted).
+        rows: the rows' numbers, where they do not follow each other from first_row.
+        slots: sequences continued at a time; default: see `fitting`. progress: called with (answers finished, wanted).
 
     Returns:
         (B, K) answers. An answer that would leave the model's context is cut there (`ended` False).
 
-    Errors: DataError for an empty prompt or one that fills the model's context.
+    Errors: DataError for an empty prompt or one that fills the model's context; ConfigError for no samples or tokens.
     """
     if sampling.max_new_tokens < 1:
         raise ConfigError(f"max_new_tokens is {sampling.max_new_tokens}; at least one token must be drawn.")
-    limits = [_limit(model, prompt, index, sampling) for index, prompt in enumerate(prompts)]
+    if samples < 1:
+        raise ConfigError(f"samples is {samples}; at least one answer a prompt must be drawn.")
+    limits = [limit(model, prompt, f"prompt {index}", sampling) for index, prompt in enumerate(prompts)]
     wanted = [
-        _Wanted(index, number, list(prompt), limits[index], stream(seed, first_row + index, number))
+        Wanted(
+            index,
+            number,
+            list(prompt),
+            limits[index],
+            stream(seed, first_row + index if rows is None else rows[index], number),
+            sampling,
+        )
         for index, prompt in enumerate(prompts)
         for number in range(samples)
     ]
@@ -79,7 +90,7 @@ def sample(
         found = support(model)
         if found.packed and found.plain_head:
             longest = max((len(item.prompt) + item.limit for item in wanted), default=1)
-            _Slots(model, sampling, min(slots or fitting(model, longest), len(wanted)), wanted, progress).run()
+            _until_finished(Slots(model, min(slots or fitting(model, longest), len(wanted))), wanted, progress)
         else:
             generate(model, sampling, slots or 32, wanted, progress)
     finally:
@@ -105,58 +116,94 @@ def fitting(model, length: int) -> int:
     return max(1, min(MOST, room // (token * max(length, 1))))
 
 
-@dataclass
-class _Wanted:
-    """One answer: what it continues, and what has been drawn."""
+@dataclass(eq=False)
+class Wanted:
+    """One answer: what it continues, and what has been drawn.
+
+    Attributes:
+        row: the same for answers to the same prompt, which share its prefill.
+        number: of the answer among those to its prompt.
+        limit: most tokens drawn.
+        stream: see `draw.stream`.
+        tops: None, or how many of the most probable tokens to note in `noted` at every step.
+        dropped: nobody waits for it any more; it leaves its slot.
+    """
 
     row: int
     number: int
     prompt: list[int]
     limit: int
     stream: int
+    sampling: Sampling
+    tops: int | None = None
+    dropped: bool = False
     tokens: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
 
-    def finished(self, ends: set[int]) -> bool:
-        return len(self.tokens) >= self.limit or self.tokens[-1] in ends
+    def finished(self) -> bool:
+        """Whether nothing is to be added."""
+        return self.dropped or len(self.tokens) >= self.limit or self.tokens[-1] in self.sampling.end_tokens
 
 
-def _limit(model, prompt: Items[int], index: int, sampling: Sampling) -> int:
-    """How many tokens may be drawn."""
+def limit(model, prompt: Items[int], where: str, sampling: Sampling) -> int:
+    """How many tokens may be drawn after this prompt.
+
+    Errors: DataError (naming `where`) when it is empty or fills the model's context.
+    """
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if not prompt:
-        raise DataError("the prompt has no tokens.", where=f"prompt {index}", hint="Give at least the first token.")
+        raise DataError("the prompt has no tokens.", where=where, hint="Give at least the first token.")
     if context is not None and len(prompt) >= context:
         raise DataError(
             f"the prompt has {len(prompt)} tokens and the model's context is {context}: nothing can be added.",
-            where=f"prompt {index}",
+            where=where,
             hint="Shorten the prompt.",
         )
     room = sampling.max_new_tokens if context is None else context - len(prompt)
     return min(sampling.max_new_tokens, room)
 
 
-class _Slots:
-    """The sequences being continued, in slots 0 … B - 1 without holes, and the ones that wait."""
+def _until_finished(slots: Slots, wanted: list[Wanted], progress: Callable[[int, int], None] | None) -> None:
+    """Continue every answer to its end."""
+    slots.waiting.extend(wanted)
+    while slots.busy:
+        slots.step()
+        if slots.leave() and progress is not None:
+            progress(len(wanted) - len(slots.live) - len(slots.waiting), len(wanted))
 
-    def __init__(self, model, sampling: Sampling, slots: int, wanted: list[_Wanted], progress) -> None:
-        self.model, self.sampling, self.slots, self.progress = model, sampling, slots, progress
-        self.head, self.ends = head_of(model), set(sampling.end_tokens)
-        self.waiting, self.live, self.total = deque(wanted), list[_Wanted](), len(wanted)
+
+class Slots:
+    """The sequences being continued, in slots 0 … B - 1 without holes, and the ones that wait.
+
+    `step` and `leave` alternate while it is `busy`; between them answers may be put into `waiting` and be `dropped`.
+    The model must be in eval mode, and gradients off.
+
+    Args:
+        slots: sequences continued at a time.
+        prefill: prompt tokens in one pass; the fewer, the shorter the others wait for a long one. Default: PREFILL.
+    """
+
+    def __init__(self, model, slots: int, prefill: int | None = None) -> None:
+        self.model, self.slots, self.prefill = model, slots, prefill or PREFILL
+        self.head = head_of(model)
+        self.waiting, self.live = deque[Wanted](), list[Wanted]()
         self.cache = Cache(slots)
         self.first_logits: dict[int, Tensor] = {}  # row → (V,), while samples of that prompt wait
 
-    def run(self) -> None:
-        """Until every answer is finished."""
-        while self.waiting or self.live:
-            continued = len(self.live)
-            logits = self.forward(continued, self.admit())
-            self.choose(logits)
-            self.leave()
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is unfinished."""
+        return bool(self.waiting or self.live)
 
-    def admit(self) -> list[_Wanted]:
+    def step(self) -> None:
+        """One pass: the first that wait are given the free slots, and every live answer its next token."""
+        continued = len(self.live)
+        self.choose(self.forward(continued, self.admit()))
+
+    def admit(self) -> list[Wanted]:
         """Give free slots to the first that wait, as long as their prompts fit into one pass."""
-        free, room, new = self.slots - len(self.live), PREFILL, list[_Wanted]()
+        free, room, new = self.slots - len(self.live), self.prefill, list[Wanted]()
         rows = {item.row for item in self.live}
         while self.waiting and len(new) < free:
             item = self.waiting[0]
@@ -168,13 +215,13 @@ class _Slots:
             new.append(self.waiting.popleft())
         return new
 
-    def forward(self, continued: int, new: list[_Wanted]) -> Tensor:
+    def forward(self, continued: int, new: list[Wanted]) -> Tensor:
         """One pass; (B, V) logits of the next token of every live sequence, the new ones appended to the old."""
         old = self.live
         homes = {item.row: slot for slot, item in enumerate(old) if item.row in self.first_logits}
         slot_of = {id(item): continued + index for index, item in enumerate(new)}
         shared = [item for item in new if item.row in homes]
-        fresh: dict[int, list[_Wanted]] = {}
+        fresh: dict[int, list[Wanted]] = {}
         for item in new:
             if item.row not in homes:
                 fresh.setdefault(item.row, []).append(item)
@@ -193,7 +240,7 @@ class _Slots:
             return logits
         return torch.cat([logits[: len(old)], torch.stack(rows)]) if old else torch.stack(rows)
 
-    def passed(self, old: list[_Wanted], fresh: list[list[_Wanted]], slot_of: dict[int, int]) -> Tensor:
+    def passed(self, old: list[Wanted], fresh: list[list[Wanted]], slot_of: dict[int, int]) -> Tensor:
         """Run the model on the newest tokens of `old` and the prompts of `fresh`; logits of both."""
         device = self.model.device
         places = [len(item.prompt) + len(item.tokens) - 1 for item in old]
@@ -231,16 +278,24 @@ class _Slots:
         """Draw the next token of every live sequence."""
         streams = np.array([item.stream for item in self.live], dtype=np.uint64)
         steps = np.array([len(item.tokens) for item in self.live], dtype=np.uint64)
-        tokens, log_probs = draw(logits, uniforms(streams, steps), self.sampling)
-        for item, token, log_prob in zip(self.live, tokens.tolist(), log_probs.tolist(), strict=True):
-            item.tokens.append(token)
-            item.log_probs.append(log_prob)
+        uniform, alike = uniforms(streams, steps), defaultdict[Sampling, list[int]](list)
+        for slot, item in enumerate(self.live):
+            alike[item.sampling].append(slot)
+        for sampling, slots in alike.items():
+            whole = len(alike) == 1
+            tokens, log_probs = draw(logits if whole else logits[slots], uniform if whole else uniform[slots], sampling)
+            for slot, token, log_prob in zip(slots, tokens.tolist(), log_probs.tolist(), strict=True):
+                self.live[slot].tokens.append(token)
+                self.live[slot].log_probs.append(log_prob)
+        for slot, item in enumerate(self.live):
+            if item.tops is not None:
+                item.noted += noted(logits[slot : slot + 1], item.tokens[-1:], item.tops)
 
-    def leave(self) -> None:
-        """Take finished sequences out, and close the holes with the last ones."""
-        stay = [slot for slot, item in enumerate(self.live) if not item.finished(self.ends)]
+    def leave(self) -> bool:
+        """Take finished sequences out, and close the holes with the last ones; whether there were any."""
+        stay = [slot for slot, item in enumerate(self.live) if not item.finished()]
         if len(stay) == len(self.live):
-            return
+            return False
         holes = sorted(set(range(len(stay))) - set(stay))
         moved = [slot for slot in stay if slot >= len(stay)]
         live = self.live[: len(stay)]
@@ -248,5 +303,4 @@ class _Slots:
             live[hole] = self.live[source]
         self.copy([(s, h, len(live[h].prompt) + len(live[h].tokens) - 1) for s, h in zip(moved, holes, strict=True)])
         self.live = live
-        if self.progress is not None:
-            self.progress(self.total - len(self.live) - len(self.waiting), self.total)
+        return True

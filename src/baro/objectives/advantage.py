@@ -1,10 +1,12 @@
 """Credit: where a score is placed, how it is spread over the tokens, and how advantages are scaled.
 
-Everything is (B, T), right-padded: `acts` is True where the policy chose the token. Entries it does not select may
-hold anything, NaN included, and come back as 0.
+Tokens are (B, T), right-padded: `acts` is True where the policy chose the token. Entries it does not select may hold
+anything, NaN included, and come back as 0. Groups are (B, K): K answers to each of B prompts.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -78,3 +80,61 @@ def whiten(values: Tensor, mask: Tensor, *, keep_mean: bool = False) -> Tensor:
     mean = masked_mean(values, mask)
     white = (values - mean) * (masked_variance(values, mask) + 1e-8).rsqrt()
     return torch.where(mask, white + mean if keep_mean else white, torch.zeros_like(values))
+
+
+def leave_one_out(scores: Tensor) -> Tensor:
+    """Each answer's score less the mean score of the other answers to its prompt.
+
+    Args:
+        scores: (B, K) reward units.
+
+    Returns:
+        (B, K), summing to 0 in each row; 0 where K is 1, for there is nothing to compare with.
+
+    Source: Ahmadian et al. 2024 (2402.14740), section 3.3; Kool et al. 2019.
+    """
+    k = scores.shape[-1]
+    return (scores - scores.mean(-1, keepdim=True)) * (k / (k - 1) if k > 1 else 0.0)
+
+
+def group_relative(scores: Tensor, *, scale: Literal["group", "batch", "none"]) -> Tensor:
+    """Each answer's score less the mean score of its prompt's answers, in units of a standard deviation.
+
+    The deviation is the population's (divided by K), so that for scores of 0 and 1 and a success rate p the advantages
+    are sqrt((1 - p) / p) and -sqrt(p / (1 - p)). TRL divides by K - 1 and adds 1e-4.
+
+    Args:
+        scores: (B, K) reward units.
+        scale: the deviation of each prompt's answers ("group", GRPO), of all scores together ("batch"), or none
+            (Dr. GRPO), where the advantages stay in reward units.
+
+    Returns:
+        (B, K), summing to 0 in each row. Answers that all score the same get 0.
+
+    Source: Shao et al. 2024 (2402.03300), section 4.1.2; "none": Liu et al. 2025 (2503.20783), section 3.2.
+    """
+    wide = scores.double()
+    same = wide.amax(-1, keepdim=True) == wide.amin(-1, keepdim=True)  # rounding of the mean must not become a signal
+    centred = torch.where(same, 0.0, wide - wide.mean(-1, keepdim=True))
+    if scale == "group":
+        centred = centred / torch.where(same, 1.0, wide.std(-1, correction=0, keepdim=True))
+    elif scale == "batch" and not bool(same.all()):
+        centred = centred / wide.std(correction=0)
+    return centred.to(scores.dtype)
+
+
+def overlong(lengths: Tensor, *, longest: int, margin: int) -> Tensor:
+    """What an answer pays for coming near the length limit: 0, then down in a line to -1 at the limit.
+
+    Args:
+        lengths: (N,) tokens.
+        longest: the limit, tokens.
+        margin: tokens before the limit over which the price rises, >= 1.
+
+    Returns:
+        (N,) float32 reward units: 0 up to longest - margin, (longest - margin - length) / margin up to longest,
+        -1 beyond.
+
+    Source: Yu et al. 2025 (2503.14476, DAPO), eq. 13.
+    """
+    return ((longest - margin - lengths) / margin).clamp(min=-1.0, max=0.0).to(torch.float32)

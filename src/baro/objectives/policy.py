@@ -1,9 +1,11 @@
-"""The clipped losses of proximal policy optimisation and the two figures that say how far a step went.
+"""The clipped losses of proximal policy optimisation, how they are added up, and how far a step went.
 
-N tokens the policy chose. Source throughout: Schulman et al. 2017 (1707.06347).
+N tokens the policy chose, in S answers. Source where none is named: Schulman et al. 2017 (1707.06347).
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -85,3 +87,48 @@ def approx_kl(log_probs: Tensor, old_log_probs: Tensor) -> Tensor:
     Source: Stiennon et al. 2020 (2009.01325), their code.
     """
     return 0.5 * (log_probs - old_log_probs).square()
+
+
+def whole_answers(log_probs: Tensor, old_log_probs: Tensor, lengths: Tensor, *, mean: bool) -> Tensor:
+    """Log-probabilities whose ratio to the old ones is, at every token of an answer, the whole answer's ratio.
+
+    Args:
+        log_probs: (N,) nats under the policy being trained.
+        old_log_probs: (N,) nats under the policy that sampled; no gradient.
+        lengths: (S,) int64, tokens of each answer, summing to N.
+        mean: False: the ratio of the answers' probabilities (RLOO); True: its |y|-th root, the geometric mean over
+            tokens (GSPO), which does not shrink or explode with the length.
+
+    Returns:
+        (N,) nats, equal to `log_probs` for answers of one token.
+
+    Source: Ahmadian et al. 2024 (2402.14740), eq. 8; Zheng et al. 2025 (2507.18071, GSPO), eq. 7.
+    """
+    moved = torch.stack([piece.sum() for piece in (log_probs - old_log_probs).split(lengths.tolist())])
+    return old_log_probs + (moved / lengths.clamp(min=1) if mean else moved).repeat_interleave(lengths)
+
+
+def token_weights(lengths: Tensor, *, per: Literal["token", "answer", "limit"], longest: int) -> Tensor:
+    """What each token's loss counts, so that Σ w_t l_t / N is the aggregation wanted.
+
+    Args:
+        lengths: (S,) int64, tokens of every answer of the update, summing to N. Answers of length 0 count nowhere.
+        per: "token": the mean over all tokens (DAPO); long answers count more. "answer": the mean over answers of
+            their mean over tokens (GRPO); the tokens of long answers count less. "limit": the sum over tokens divided
+            by answers times `longest` (Dr. GRPO); a token counts the same whatever the length.
+        longest: the length limit, tokens.
+
+    Returns:
+        (N,) float32, all 1 for "token".
+
+    Source: Shao et al. 2024 (2402.03300), eq. 3; Liu et al. 2025 (2503.20783), section 3.1; Yu et al. 2025
+    (2503.14476), eq. 8.
+    """
+    total, answers = int(lengths.sum()), int((lengths > 0).sum())
+    if per == "token":
+        share = torch.ones(len(lengths))
+    elif per == "answer":
+        share = total / (max(answers, 1) * lengths.clamp(min=1).float())
+    else:
+        share = torch.full((len(lengths),), total / (max(answers, 1) * longest))
+    return share.to(lengths.device).repeat_interleave(lengths)

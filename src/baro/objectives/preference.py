@@ -211,3 +211,47 @@ def _log_odds(means: Tensor) -> Tensor:
     # An answer the model is certain of (mean exactly 0 after rounding) has infinite odds and a NaN gradient; the
     # smallest positive number in place of 1 - p keeps both finite.
     return means - (-torch.expm1(means)).clamp(min=torch.finfo(means.dtype).tiny).log()
+
+
+def kto(
+    ratios: Tensor,
+    desirable: Tensor,
+    reference_point: Tensor | float,
+    *,
+    beta: float,
+    desirable_weight: float,
+    undesirable_weight: float,
+) -> Tensor:
+    """Kahneman-Tversky optimisation: answers that are good or bad by themselves, not in pairs.
+
+    w_D (1 - sigma(beta (r - z))) for a desirable answer, w_U (1 - sigma(beta (z - r))) for an undesirable one.
+
+    Args:
+        ratios: (S,) nats, r = ln pi(y|x) - ln pi_ref(y|x).
+        desirable: (S,) bool.
+        reference_point: z, nats, see `kto_reference_point`; no gradient.
+        beta: risk aversion, > 0.
+        desirable_weight, undesirable_weight: the paper advises w_D n_D / (w_U n_U) between 1 and 3/2.
+
+    Returns:
+        (S,), half the weight where r = z, between 0 and the weight.
+
+    Source: Ethayarajh et al. 2024 (2402.01306), eq. 8.
+    """
+    gain = torch.where(desirable, ratios - reference_point, reference_point - ratios)
+    weights = torch.where(desirable, desirable_weight, undesirable_weight).to(ratios.dtype)
+    return weights * (beta * -gain).sigmoid()
+
+
+def kto_reference_point(mismatched: Tensor) -> Tensor:
+    """The drift that an answer is measured against: the mean log-ratio of answers to other prompts, at least 0.
+
+    Args:
+        mismatched: (M,) nats, ln pi(y_j|x_i) - ln pi_ref(y_j|x_i) with j another row; M >= 1.
+
+    Returns:
+        () nats, without gradient: an estimate of KL(pi || pi_ref).
+
+    Source: Ethayarajh et al. 2024 (2402.01306), section 4.1.
+    """
+    return mismatched.detach().mean().clamp(min=0.0)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from baro.pipeline.journal import Journal
+
 EVERY = 20.0
 
 
@@ -28,9 +30,11 @@ class Display:
         expected: stage → seconds it is expected to take, in the order of the run. What finished stages really took
             scales what is still to come.
         quiet: print nothing (all ranks but the first).
+        journal: where the same is written for others to see.
     """
 
-    def __init__(self, expected: Mapping[str, float], *, quiet: bool = False) -> None:
+    def __init__(self, expected: Mapping[str, float], *, quiet: bool = False, journal: Journal | None = None) -> None:
+        self.journal = None if quiet else journal
         self.expected, self.console = dict(expected), Console(quiet=quiet, highlight=False)
         self.live = self.console.is_terminal and not quiet
         self.started, self.spent, self.said = time.monotonic(), dict[str, float](), 0.0
@@ -45,9 +49,11 @@ class Display:
             self.progress.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind, error: BaseException | None, trace) -> None:
         if self.live:
             self.progress.stop()
+        if self.journal:
+            self.journal.close(error)
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -59,15 +65,21 @@ class Display:
         self.progress.update(self.part, description=stage, completed=0.0, text="", visible=True)
         if not self.live:
             self.say(f"{stage} …")
+        if self.journal:
+            self.journal.note(stage, left=self.left(0.0), state="running", since=time.time())
 
     def skip(self, stage: str) -> None:
         """A stage is finished already."""
         self.expected[stage] = 0.0
+        if self.journal:
+            self.journal.note(stage, state="skipped")
         self.say(f"{stage}: done before, nothing it depends on has changed")
 
     def end(self, stage: str, text: str) -> None:
         """A stage is finished; `text` says what came out."""
         self.spent[stage] = time.monotonic() - self.since
+        if self.journal:
+            self.journal.note(stage, state="done", seconds=self.spent[stage], headline=text)
         self.progress.update(self.part, visible=False)
         self.say(f"{stage}: {clock(self.spent[stage])}{', ' + text if text else ''}")
 
@@ -76,6 +88,9 @@ class Display:
         share = progress.done / progress.total if progress.total else 0.0
         now, left = time.monotonic(), self.left(share)
         text = f"{progress.done:,}/{progress.total:,} {progress.unit} {progress.text}".rstrip()
+        if self.journal:
+            facts = {"done": progress.done, "total": progress.total, "unit": progress.unit, "text": progress.text}
+            self.journal.note(self.stage, left=left, seconds=now - self.since, **facts)
         if self.live:
             total = now - self.started + left
             self.progress.update(self.part, completed=share, text=text)

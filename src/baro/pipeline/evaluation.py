@@ -18,6 +18,7 @@ from baro.engine.config import ExistingPath, Settings
 from baro.evals.answers import answers
 from baro.evals.compare import Scored, measure, score_answers
 from baro.evals.likelihood import mean_nats
+from baro.evals.shift import token_shift
 from baro.evals.tasks import score_tasks
 from baro.models.load import language_model, load_tokenizer
 from baro.recipes.scoring import by_function, by_model
@@ -53,6 +54,9 @@ class Evaluation(Settings):
     temperature: float = 1.0
     max_completion_length: int = 64
     """Tokens."""
+    base: str | None = None
+    """The stage of the base model: under it the tokens of the others' greedy answers are ranked (see evals.shift)."""
+    max_shift_prompts: int = 256
     shown: int = 8
     """Prompts whose answers the report shows side by side."""
     seed: int = 0
@@ -63,6 +67,8 @@ class Evaluation(Settings):
     def _measures_the_reference(self) -> Self:
         if self.reference not in self.models:
             raise ValueError(f"reference is '{self.reference}', which is not among models")
+        if self.base is not None and self.base not in self.models:
+            raise ValueError(f"base is '{self.base}', which is not among models")
         return self
 
 
@@ -115,9 +121,10 @@ class _Bench:
         self.tasks = read_tasks(config.tasks, max_samples=config.max_tasks).rows if config.tasks else []
         self.texts = read_texts(config.text).rows[: config.max_texts] if config.text else []
         self.judge = by_function(config.judge, config.judge_args) if config.judge else None
-        self.place = {"dtype": config.dtype, "device": config.device}
+        self.place: dict[str, Any] = {"dtype": config.dtype, "device": config.device}
         self.reference = language_model(self.folder(config.reference), **self.place).eval()
         self.baseline: Scored | None = None
+        self.base = language_model(self.folder(config.base), **self.place).eval() if config.base else None
 
     def measure(self, name: str) -> dict:
         """The figures of one model and its answers to the prompts that are shown."""
@@ -151,7 +158,8 @@ class _Bench:
         if own:
             figures = replace(figures, kl=0.0, kl_per_token=0.0)
         scores = {"judge": scored.judged, "reward": scored.rewards}
-        return {"figures": figures.as_dict(), "answers": self.shown(scored), "scores": scores}
+        found = {"figures": figures.as_dict(), "answers": self.shown(scored), "scores": scores}
+        return found | {"shift": None if name == config.base else self.shift(model, tokenizer)}
 
     def capability(self, model, tokenizer) -> float | None:
         """Exact match on the SFT tasks."""
@@ -165,6 +173,13 @@ class _Bench:
             return None
         length = model.config.max_position_embeddings
         return mean_nats(model, documents_to_blocks(render_texts(tokenizer, self.texts), length))
+
+    def shift(self, model, tokenizer) -> dict | None:
+        """The token shift from the base model."""
+        if self.base is None:
+            return None
+        prompts, length = self.prompts[: self.config.max_shift_prompts], self.config.max_completion_length
+        return token_shift(self.base, model, tokenizer, prompts, max_new_tokens=length).as_dict()
 
     def shown(self, scored: Scored) -> list[dict]:
         """The first answers with their scores, spread over the prompts."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import baro
+from baro.rewards.environment import SHIPPED
 
 ROOT = Path(baro.__file__).parent
 ENTRY = {"prepare": "baro.pipeline.prepare", "evaluate": "baro.pipeline.evaluation"}
@@ -65,8 +66,8 @@ def _file(word: str, run: Path) -> Path | None:
 
 
 def _module(word: str) -> str | None:
-    """The module of the package that a function's name points into."""
-    module, colon, name = word.partition(":")
+    """The module of the package that a function's or a shipped environment's name points into."""
+    module, colon, name = SHIPPED.get(word, word).partition(":")
     return module if colon and name.isidentifier() and module.partition(".")[0] == "baro" else None
 
 

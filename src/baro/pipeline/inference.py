@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -25,6 +26,7 @@ from baro.evals.tasks import score_tasks
 from baro.models.load import language_model, load_tokenizer
 from baro.recipes.scoring import by_function, by_model
 from baro.recipes.settings import ModelPath
+from baro.rewards.ensemble import Combine, averaged, combine, disagreement
 from baro.rewards.functions import FunctionName, function_scores, load_function
 from baro.rewards.model import model_scores, trained
 
@@ -59,6 +61,12 @@ class Score(Settings):
 
     model: ModelPath | None = None
     """A reward model."""
+    ensemble: list[ModelPath] = []
+    """Further reward models of the same base: the scores are combined, and their disagreement is written too."""
+    combine: Combine = "mean"
+    """mean, min, lcb (mean minus caution standard deviations) or warm (one model with the mean weights)."""
+    caution: float = 1.0
+    """c of lcb."""
     function: FunctionName | None = None
     """Or a Python reward function, module:function or file.py:function."""
     dataset: list[ExistingPath]
@@ -131,10 +139,10 @@ def score(config: Score) -> None:
     rows = _answered(config.dataset)
     prompts = [[turn.as_dict() for turn in row.messages] for row in rows]
     texts = [row.columns["output"] for row in rows]
+    doubt: list[float] = []
     if config.model:
-        model = trained(config.model, dtype=config.dtype, device=config.device)
         seen = [Dialogue((*row.messages, Message("assistant", row.columns["output"])), row.plain) for row in rows]
-        found = model_scores(model, render_all(load_tokenizer(config.model), seen))
+        found, doubt = _scored(config, seen)
     elif config.function:
         found = function_scores(load_function(config.function), prompts, texts, [row.columns for row in rows])
     config.out.parent.mkdir(parents=True, exist_ok=True)
@@ -142,8 +150,22 @@ def score(config: Score) -> None:
         {"prompt": prompt, "completion": text, "reward": value}
         for prompt, text, value in zip(prompts, texts, found, strict=True)
     ]
+    for line, value in zip(lines, doubt, strict=False):
+        line["disagreement"] = value
     write_jsonl(config.out, lines)
     Console().print(f"{len(rows):,} answers, mean reward {sum(found) / len(found):.4g} → {config.out}")
+
+
+def _scored(config: Score, seen: list[Dialogue]) -> tuple[list[float], list[float]]:
+    """Scores of the model, or of the ensemble with the members' disagreement on each answer."""
+    paths = [str(config.model), *config.ensemble]
+    models = [trained(path, dtype=config.dtype, device=config.device) for path in paths]
+    if config.combine == "warm":
+        return model_scores(averaged(models), render_all(load_tokenizer(paths[0]), seen)), []
+    rendered = [render_all(load_tokenizer(path), seen) for path in paths]
+    table = torch.tensor([model_scores(m, r) for m, r in zip(models, rendered, strict=True)], dtype=torch.float64)
+    doubt = disagreement(table).tolist() if config.ensemble else []
+    return combine(table, config.combine, caution=config.caution).tolist(), doubt
 
 
 def _answered(files: list[Path]) -> list[Prompt]:
@@ -188,7 +210,7 @@ def evaluate(config: Evaluate) -> None:
 
 def _answers(config: Evaluate, model, tokenizer) -> dict[str, float | None]:
     """Scores, KL and wins on the prompts."""
-    place = {"dtype": config.dtype, "device": config.device}
+    place: dict[str, Any] = {"dtype": config.dtype, "device": config.device}
     prompts = read_prompts(config.prompts, max_samples=config.max_samples).rows
     judge = by_function(config.judge, config.judge_args) if config.judge else None
 

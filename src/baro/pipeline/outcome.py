@@ -25,13 +25,22 @@ CURVES = {
     "reward": ("loss", "accuracy"),
     "rejection": ("nats_per_token",),
     "dpo": ("loss", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected"),
-    "ppo": ("objective/scores", "objective/kl", "objective/entropy", "val/length", "val/ended", "policy/clipfrac_avg"),
+    "kto": ("loss", "kl", "rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected"),
+    "online_dpo": ("objective/scores", "objective/kl", "rewards/accuracies", "rewards/margins", "val/length"),
+    **dict.fromkeys(
+        ("ppo", "group", "rloo", "grpo"),
+        ("objective/scores", "watch/held_out", "watch/gold", "objective/kl", "val/length", "watch/distinct_2"),
+    ),
 }
 Curve = tuple[list[float], list[float]]
 
 
 def write(
-    recipe: Recipe, configs: dict[str, Any], results: dict[str, dict], measured: dict[str, dict]
+    recipe: Recipe,
+    configs: dict[str, Any],
+    results: dict[str, dict],
+    measured: dict[str, dict],
+    cards: dict[str, dict] | None = None,
 ) -> dict[str, Any]:
     """Write report.json and report.html into the run's folder; returns the report.
 
@@ -39,10 +48,11 @@ def write(
         configs: stage → validated settings, "evaluate" among them.
         results: stage → its result.json.
         measured: model → figures and shown answers, as `pipeline.evaluation` found them.
+        cards: reward stage → its health card.
     """
     reference = configs["evaluate"].reference
     models = {
-        name: _row(name, found["figures"], measured[reference]["figures"], reference)
+        name: _row(recipe.folder / name, found["figures"], measured[reference]["figures"], reference)
         for name, found in measured.items()
     }
     host = json.loads((recipe.folder / reference / "run.json").read_text(encoding="utf-8"))
@@ -58,16 +68,29 @@ def write(
             for name, result in results.items()
         },
         "models": models,
+        "health": {name: {"findings": card["findings"], **card["accuracy"]} for name, card in (cards or {}).items()},
+        "shift": {
+            name: {key: found["shift"][key] for key in ("unshifted", "marginal", "shifted", "tokens")}
+            for name, found in measured.items()
+            if found.get("shift")
+        },
     }
     report = _finite(report)
-    write_page(recipe.folder, report, _details(recipe, configs, measured, models))
+    write_page(recipe.folder, report, _details(recipe, configs, measured, models, cards or {}))
     return report
 
 
-def _row(name: str, figures: dict, sft: dict, reference: str) -> dict:
-    """A model's figures with its alarms. What came before the reference (the base model) cannot be hacked."""
-    watched = name not in (reference, "base")
-    return figures | {"alarms": [alarm.as_dict() for alarm in alarms(figures, sft)] if watched else []}
+def _row(folder: Path, figures: dict, sft: dict, reference: str) -> dict:
+    """A model's figures with the alarms of its end and of its training.
+
+    What came before the reference (the base model) cannot be hacked.
+    """
+    watched = folder.name not in (reference, "base")
+    found = [alarm.as_dict() for alarm in alarms(figures, sft)] if watched else []
+    kept = folder / "alarms.json"
+    rung = json.loads(kept.read_text(encoding="utf-8"))["alarms"] if watched and kept.is_file() else []
+    known = {alarm["code"] for alarm in found}
+    return figures | {"alarms": found + [alarm for alarm in rung if alarm["code"] not in known]}
 
 
 def _finite(value: Any) -> Any:
@@ -79,7 +102,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict], models: dict) -> Details:
+def _details(
+    recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict], models: dict, cards: dict[str, dict]
+) -> Details:
     config = configs["evaluate"]
     logs = {name: _log(recipe.folder / name / "metrics.jsonl") for name in recipe.stages}
     return Details(
@@ -93,6 +118,7 @@ def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict],
             for name, c in configs.items()
         },
         warnings=_warnings(recipe, config, models),
+        shifts={name: found["shift"] for name, found in measured.items() if found.get("shift")},
         correlation=_agreement(list(measured.values())),
         correlations={name: _agreement([found]) for name, found in measured.items()},
         capability_measures={
@@ -106,6 +132,7 @@ def _details(recipe: Recipe, configs: dict[str, Any], measured: dict[str, dict],
         judge_independent=bool(config.judge) or None,
         sampling=f"temperature {config.temperature:g}, ≤ {config.max_completion_length} tokens",
         prompts=config.max_prompts,
+        health=cards,
     )
 
 

@@ -23,7 +23,20 @@ import yaml
 
 from baro.core.errors import BaroError, ConfigError
 
-METHODS = ("prepare", "pretrain", "sft", "reward", "rejection", "dpo", "ppo")
+METHODS = (
+    "prepare",
+    "pretrain",
+    "sft",
+    "reward",
+    "rejection",
+    "dpo",
+    "ppo",
+    "group",
+    "rloo",
+    "grpo",
+    "kto",
+    "online_dpo",
+)
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w]*)\}")
 RESERVED = {"stages", "evaluate", "about", "run", "num_processes"}
 

@@ -15,6 +15,7 @@ from baro.engine import dist, files, team
 from baro.pipeline import recipe as recipes
 from baro.pipeline.display import Display
 from baro.pipeline.fingerprint import content, fingerprint
+from baro.pipeline.journal import Journal
 from baro.pipeline.recipe import Recipe, Stage
 
 HEADLINE = ("nats_per_char", "exact_match", "accuracy", "objective/kl", "objective/scores", "reward_kept_round_1")
@@ -38,19 +39,23 @@ def run(file: Path, overrides: list[str], *, again: Sequence[str] | None = None)
     expected = {name: stage.minutes * 60 for name, stage in recipe.stages.items()}
     if recipe.evaluate:
         expected["evaluate"] = float(recipe.evaluate.get("minutes", 1.0)) * 60
-    with Display(expected, quiet=not dist.main_rank()) as display:
+    stages = [(stage.name, stage.method, stage.inputs) for stage in recipe.stages.values()]
+    if recipe.evaluate:
+        stages.append(("evaluate", "evaluate", recipe.evaluate.get("models", recipe.evaluated)))
+    with Display(expected, quiet=not dist.main_rank(), journal=Journal(recipe.folder, stages)) as display:
         results = {}
         for name, stage in recipe.stages.items():
             results[name] = _stage(recipe, stage, configs[name], keys[name], display)
         if not recipe.evaluate:
             return {"stages": results}
         measured = _evaluate(recipe, configs["evaluate"], keys, display)
+        cards = _health(recipe, configs, keys, display)
     if not dist.main_rank():
         return {}
     from baro.pipeline.outcome import write  # matplotlib and jinja2 only now
     from baro.pipeline.report.table import show
 
-    report = write(recipe, configs, results, measured)
+    report = write(recipe, configs, results, measured, cards)
     show(report, recipe.folder / "report.html", console=display.console)
     return report
 
@@ -149,3 +154,18 @@ def _evaluate(recipe: Recipe, config, keys: dict[str, str], display: Display) ->
     )
     display.end("evaluate", f"{len(found)} models")
     return found
+
+
+def _health(recipe: Recipe, configs: dict[str, Any], keys: dict[str, str], display: Display) -> dict[str, dict]:
+    """The health cards of the reward models that have held-out pairs."""
+    stages = {
+        name: configs[name]
+        for name, stage in recipe.stages.items()
+        if stage.method == "reward" and configs[name].eval_dataset
+    }
+    if not stages or not dist.main_rank():
+        return {}
+    from baro.pipeline.health import of_run
+
+    display.say("health of the reward model …")
+    return of_run(stages, keys, recipe.folder / "health", display.say)

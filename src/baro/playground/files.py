@@ -18,6 +18,7 @@ from baro.playground.world import World, dice, world
 
 _HELD_OUT_TEXT = 50  # one held-out document per so many
 _TALK = 0.5  # share of the text that is questions and answers
+_PER_PROMPT = 2  # pairs of one prompt
 _TRIES = 40  # draws in a row that may repeat a prompt before a kind counts as used up
 
 
@@ -50,15 +51,7 @@ def export(
     """
     built = world(lang, seed=seed, people=people)
     folder.mkdir(parents=True, exist_ok=True)
-    pairs_per_prompt = 2
-    sizes = {
-        "instruct": instructions,
-        "preferences": -(-preferences // pairs_per_prompt),
-        "prompts": prompts,
-        "instruct_heldout": eval_prompts,
-        "preferences_heldout": eval_prompts,
-        "prompts_heldout": eval_prompts,
-    }
+    sizes = split_sizes(instructions, preferences, prompts, eval_prompts)
     tasks = shared_out(built, sizes)
     texts = _texts(built, documents, [task for name in sizes if name.endswith("_heldout") for task in tasks[name]])
     files: dict[str, list[dict]] = dict(zip(("text", "text_heldout"), texts, strict=True))
@@ -68,14 +61,26 @@ def export(
     files["instruct_heldout"] = [
         _instruction(task, roll) | {"accept": accepted(task), "seen": task.seen} for task in tasks["instruct_heldout"]
     ]
-    compared = [_preference(task, judges, roll) for task in tasks["preferences"] for _ in range(pairs_per_prompt)]
+    compared = [_preference(task, judges, roll) for task in tasks["preferences"] for _ in range(_PER_PROMPT)]
     files["preferences"] = compared[:preferences]
     files["preferences_heldout"] = [_preference(task, judges, roll) for task in tasks["preferences_heldout"]]
     for name in ("prompts", "prompts_heldout"):
         files[name] = [_prompt(task) for task in tasks[name]]
     for name, rows in files.items():
-        _write(folder / f"{name}.jsonl", rows)
+        write(folder / f"{name}.jsonl", rows)
     return {name: len(rows) for name, rows in files.items()}
+
+
+def split_sizes(instructions: int, preferences: int, prompts: int, eval_prompts: int) -> dict[str, int]:
+    """Split → its number of tasks, in the order in which tasks are shared out."""
+    return {
+        "instruct": instructions,
+        "preferences": -(-preferences // _PER_PROMPT),
+        "prompts": prompts,
+        "instruct_heldout": eval_prompts,
+        "preferences_heldout": eval_prompts,
+        "prompts_heldout": eval_prompts,
+    }
 
 
 def shared_out(built: World, sizes: dict[str, int]) -> dict[str, list[Task]]:
@@ -165,6 +170,7 @@ def _message(role: str, content: str) -> list[dict]:
     return [{"role": role, "content": content}]
 
 
-def _write(path: Path, rows: Iterable[dict]) -> None:
+def write(path: Path, rows: Iterable[dict]) -> None:
+    """One row a line."""
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 import baro
+from baro.models.adapters import base_of
 
 PURPOSE = {
     "pretrain": "Continues text. It has not been taught to follow instructions.",
@@ -15,6 +16,12 @@ PURPOSE = {
     "rejection": "Answers instructions; fine-tuned on its own best-scored samples.",
     "dpo": "Answers instructions; trained on pairs of preferred and rejected answers.",
     "ppo": "Answers instructions; trained by reinforcement learning against a reward, near its SFT model.",
+    "kto": "Answers instructions; trained on single answers labelled good or bad.",
+    "online_dpo": "Answers instructions; trained on pairs of its own answers, chosen by a reward.",
+    **dict.fromkeys(
+        ("group", "rloo", "grpo"),
+        "Answers instructions; trained by reinforcement learning, each answer against others to the same prompt.",
+    ),
 }
 LIMITS = (
     "The figures above hold for the data named here. A model inherits the faults of its data and, after preference "
@@ -27,8 +34,9 @@ def card(method: str, config, result: dict) -> str:
     settings = config.model_dump(mode="json", exclude_defaults=True)
     data = [str(file) for key in ("dataset", "eval_dataset", "ptx_dataset") for file in settings.get(key) or []]
     parent = settings.get("model_name_or_path")
+    parent = base_of(parent) if config.use_peft else parent
     head = {
-        "library_name": "transformers",
+        "library_name": "peft" if config.use_peft else "transformers",
         "pipeline_tag": "text-classification" if method == "reward" else "text-generation",
         "tags": ["baro", method],
         **({"base_model": str(parent)} if parent else {}),

@@ -26,10 +26,11 @@ from baro.engine import dist
 from baro.engine.config import ExistingPath
 from baro.evals.statistics import wins
 from baro.models.forward import sequence_log_probs
-from baro.models.load import language_model, load_tokenizer
+from baro.models.load import language_model, load_tokenizer, weight_files
 from baro.objectives import preference as loss
 from baro.recipes import stage
 from baro.recipes.settings import DataPath, Method, ModelPath
+from baro.recipes.watching import Watcher
 
 
 class Config(Method):
@@ -51,6 +52,8 @@ class Config(Method):
     """Assumed share of flipped labels: cDPO with sigmoid, rDPO with robust."""
     simpo_gamma: float = 0.5
     """Target margin of SimPO."""
+    on_alarm: Literal["log", "stop"] = "log"
+    """What an alarm of the watch does: log says it, stop ends the run."""
     cache_dir: str | None = None
     """Where the reference log-probs are kept; default: output_dir/cache."""
     max_length: int = 1024
@@ -96,7 +99,7 @@ LOSSES: dict[str, Callable[[Pair, Config], Tensor]] = {
 WITHOUT_REFERENCE = {"simpo", "orpo"}
 
 
-def step(model, batch: Batch, config: Config) -> Loss:
+def step(model, batch: Batch, config) -> Loss:
     """The loss of one micro-batch, summed over its pairs."""
     sums, lengths = sequence_log_probs(model, batch), batch.learnt_per_sequence()
     ratios = sums - batch.extra["reference"]
@@ -110,15 +113,16 @@ def step(model, batch: Batch, config: Config) -> Loss:
         "rewards/accuracies": ((chosen - rejected).sign() + 1) / 2,
         "logps/chosen": pair.chosen.detach(),
         "logps/rejected": pair.rejected.detach(),
+        "watch/chosen_per_token": pair.mean_ratios[0].detach(),
     }
     return Loss(losses.sum(), {name: Mean(float(x.sum()), batch.count) for name, x in figures.items()})
 
 
 @torch.no_grad()
-def reference_log_probs(path: str, sequences: list, folder: Path, config: Config) -> Tensor:
+def reference_log_probs(path: str, sequences: list, folder: Path, config) -> Tensor:
     """(S,) float32 log-probs of the sequences under the model at `path`, from the cache where it has them."""
     digest = hashlib.sha256()
-    for file in sorted(Path(path).glob("*.safetensors")) if Path(path).is_dir() else []:
+    for file in weight_files(path):
         digest.update(file.read_bytes())
     digest.update(f"{path if not Path(path).is_dir() else ''} {config.dtype}".encode())
     for sequence in sequences:
@@ -126,7 +130,7 @@ def reference_log_probs(path: str, sequences: list, folder: Path, config: Config
     kept = folder / f"reference-{digest.hexdigest()[:24]}.safetensors"
     if kept.is_file():
         return load_file(kept)["log_probs"]
-    model = language_model(path, dtype=config.dtype, device=config.device).eval()
+    model = language_model(path, **config.frozen).eval()
     batches = micro_batches(sequences, max_tokens=8192)
     found = torch.cat([sequence_log_probs(model, batch.to(model.device)).float().cpu() for batch in batches])
     if dist.main_rank():
@@ -141,6 +145,7 @@ def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
+        model = language_model(config.model_name_or_path, **config.trained)
         cache = Path(config.cache_dir or Path(config.output_dir) / "cache")
 
         def rendered(rows: list) -> list:
@@ -154,7 +159,6 @@ def main(config: Config, display=None) -> dict:
 
         rows = rendered(stage.read(read_preferences, config, run, tokenizer))
         held_out = rendered(read_preferences(config.eval_dataset).rows[:500]) if config.eval_dataset else []
-        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
         build = stage.paired(config, lambda chunk: {"reference": torch.cat([row[2] for row in chunk])})
 
         @torch.no_grad()
@@ -166,12 +170,23 @@ def main(config: Config, display=None) -> dict:
                 right += wins(*(sums - batch.extra["reference"]).view(-1, 2).T.tolist())
             return {"accuracy": sum(right) / len(right)} if right else {}
 
+        watch = Watcher(config, run, model, tokenizer)
+
+        def look(number: int, figures: dict[str, float]) -> str | None:
+            first = number == 1 and config.loss_type not in WITHOUT_REFERENCE
+            drift = {"watch/first_drift": figures["rewards/chosen"] / config.beta} if first else {}
+            watch.note({**figures, **drift})
+            return watch.on_update(number, figures)
+
         stage.train(
             config,
             run,
             lambda batch: step(model, batch, config),
             stage.updates(config, rows, build),
             {"model": model.eval()},  # no dropout: the reference has none, and at the first step both agree
+            extra={"watch": watch},
+            on_update=look,
             evaluate=evaluate,
         )
+        watch.finish()
         return stage.finish(config, run, "dpo", model, tokenizer, evaluate(0), tokens=stage.of_pairs(run, rows))

@@ -1,9 +1,10 @@
-"""What PPO remembers of one rollout, and the shuffled minibatches it learns from."""
+"""What is remembered of one rollout, and the shuffled minibatches that are learnt from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,84 +12,122 @@ from torch import Tensor
 
 from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches
+from baro.objectives.policy import token_weights
 
-PER_TOKEN = ("old_log_probs", "advantages", "returns", "values")
+FOR_CRITIC = ("returns", "values")
+PER_TOKEN = ("old_log_probs", "advantages", *FOR_CRITIC, "reference")
 
 
 @dataclass(frozen=True)
 class Experience:
-    """B sampled answers and, for each of their N tokens in order, what the update needs.
+    """B episodes and, for each of their N tokens in order, what the update needs.
 
     Attributes:
-        sequences: prompt and answer; the answer's tokens are the learnt ones (the actions).
+        sequences: prompts and answers; the tokens the policy chose (the actions) are the learnt ones.
         old_log_probs: (N,) log π_old(a|s), nats, at the sampling temperature.
         advantages: (N,) A(s, a), whitened or not.
-        returns: (N,) the value targets, A + V before whitening.
-        values: (N,) V_old(s), the state before the token.
+        returns: (N,) the value targets, A + V before whitening; None without a value model.
+        values: (N,) V_old(s), the state before the token; None without a value model.
+        reference: (N,) log π_ref(a|s), nats; None where the update does not look at it.
     """
 
     sequences: list[Sequence]
     old_log_probs: Tensor
     advantages: Tensor
-    returns: Tensor
-    values: Tensor
+    returns: Tensor | None = None
+    values: Tensor | None = None
+    reference: Tensor | None = None
+
+    @property
+    def per_token(self) -> dict[str, Tensor]:
+        """The figures there are, by name, (N,) each."""
+        return {name: getattr(self, name) for name in PER_TOKEN if getattr(self, name) is not None}
+
+    def without(self, rows: list[bool]) -> Experience:
+        """The same without the episodes for which `rows` is True."""
+        if not any(rows):
+            return self
+        kept = [row for row, out in enumerate(rows) if not out]
+        counts = [sequence.count for sequence in self.sequences]
+        pieces = {name: figure.split(counts) for name, figure in self.per_token.items()}
+        figures = {name: torch.cat([split[0][:0], *(split[row] for row in kept)]) for name, split in pieces.items()}
+        return Experience([self.sequences[row] for row in kept], **figures)
 
     def batches(self, rows: list[int], max_sequences: int) -> list[Batch]:
         """The micro-batches of one minibatch, each with its per-token figures in `extra`."""
         counts = [sequence.count for sequence in self.sequences]
-        pieces = {name: getattr(self, name).split(counts) for name in PER_TOKEN}
+        pieces = {name: figure.split(counts) for name, figure in self.per_token.items()}
         built = micro_batches([self.sequences[row] for row in rows], max_sequences=max_sequences)
         starts = np.cumsum([0, *(len(batch.lengths) for batch in built)])
         return [
-            replace(batch, extra={n: torch.cat([pieces[n][row] for row in rows[a:b]]) for n in PER_TOKEN})
+            replace(batch, extra={n: torch.cat([pieces[n][row] for row in rows[a:b]]) for n in pieces})
             for batch, a, b in zip(built, starts[:-1], starts[1:], strict=True)
         ]
 
     def state(self) -> dict:
         """For the checkpoint: tensors and plain lists."""
-        flat = [token for sequence in self.sequences for token in sequence.tokens]
+        tokens = [token for sequence in self.sequences for token in sequence.tokens]
+        learn = [flag for sequence in self.sequences for flag in sequence.learn]
         return {
-            "tokens": torch.tensor(flat, dtype=torch.int64),
+            "tokens": torch.tensor(tokens, dtype=torch.int64),
+            "learn": torch.tensor(learn, dtype=torch.bool),
             "lengths": [len(sequence.tokens) for sequence in self.sequences],
-            "counts": [sequence.count for sequence in self.sequences],
             "where": [sequence.where for sequence in self.sequences],
-            **{name: getattr(self, name) for name in PER_TOKEN},
+            **self.per_token,
         }
 
     @classmethod
     def restored(cls, state: dict) -> Experience:
         """The experience that `state` describes."""
-        pieces = [piece.tolist() for piece in state["tokens"].split(state["lengths"])]
-        rows = zip(pieces, state["counts"], state["where"], strict=True)
-        sequences = [Sequence(p, [False] * (len(p) - n) + [True] * n, where) for p, n, where in rows]
-        return cls(sequences, *(state[name] for name in PER_TOKEN))
+        tokens, learn = state["tokens"].split(state["lengths"]), state["learn"].split(state["lengths"])
+        rows = zip(tokens, learn, state["where"], strict=True)
+        sequences = [Sequence(ids.tolist(), flags.tolist(), where) for ids, flags, where in rows]
+        return cls(sequences, **{name: state[name] for name in PER_TOKEN if name in state})
+
+
+def apart(batches: list[Batch]) -> list[Batch]:
+    """Where there is a critic, each micro-batch once for the policy and once, weighing nothing in the count, for it.
+
+    The two losses share no parameter, and so only one model's activations are in memory at a time.
+    """
+    found = []
+    for batch in batches:
+        critic = {name: batch.extra[name] for name in FOR_CRITIC if name in batch.extra}
+        policy = {name: figure for name, figure in batch.extra.items() if name not in critic}
+        found.append(replace(batch, extra=policy))
+        if critic:
+            found.append(replace(batch, count=0, extra=critic))
+    return found
 
 
 class Rollouts:
-    """PPO's updates, made lazily: one rollout, then `epochs` passes over it in `minibatches` shuffled parts.
+    """Updates made lazily: one rollout, then `epochs` passes over it in `minibatches` shuffled parts.
 
     Args:
-        act: rollout number → experience, with the policy as it is at that moment.
+        act: rollout number → experience (`sequences`, `batches`, `state`), with the policy as it is at that moment.
         rollouts: how many.
         max_sequences: answers in one micro-batch.
+        restored: state of an experience → the experience.
         extend: (update number, micro-batches) → micro-batches; a place to mix in other losses.
     """
 
     def __init__(
         self,
-        act: Callable[[int], Experience],
+        act: Callable[[int], Any],
         *,
         rollouts: int,
         epochs: int,
         minibatches: int,
         max_sequences: int,
         seed: int,
+        restored: Callable[[dict], Any] = Experience.restored,
         extend: Callable[[int, list[Batch]], list[Batch]] = lambda _, batches: batches,
     ) -> None:
+        self.restored = restored
         self.act, self.rollouts, self.epochs, self.minibatches = act, rollouts, epochs, minibatches
         self.max_sequences, self.seed, self.extend = max_sequences, seed, extend
         self.position = 0
-        self.experience: Experience | None = None
+        self.experience: Any = None
 
     def __len__(self) -> int:
         return self.rollouts * self.epochs * self.minibatches
@@ -105,7 +144,7 @@ class Rollouts:
         epoch, part = divmod(within, self.minibatches)
         order = np.random.default_rng([self.seed, rollout, epoch]).permutation(len(self.experience.sequences))
         rows = np.array_split(order, self.minibatches)[part].tolist()
-        batches = self.extend(self.position, self.experience.batches(rows, self.max_sequences))
+        batches = self.extend(self.position, apart(self.experience.batches(rows, self.max_sequences)))
         self.position += 1
         return batches
 
@@ -116,4 +155,18 @@ class Rollouts:
     def restore(self, state: dict) -> None:
         """Go on from `state`."""
         self.position = state["position"]
-        self.experience = Experience.restored(state["experience"]) if state["experience"] else None
+        self.experience = self.restored(state["experience"]) if state["experience"] else None
+
+
+def weigh(batches: list[Batch], *, per: Literal["token", "answer", "limit"], longest: int) -> list[Batch]:
+    """The micro-batches of one update with `extra["weight"]`: what each token's loss counts, see `token_weights`."""
+    if not batches:
+        return batches
+    weights = token_weights(torch.cat([batch.learnt_per_sequence() for batch in batches]), per=per, longest=longest)
+    pieces = weights.split([batch.count for batch in batches])
+    return [replace(batch, extra=batch.extra | {"weight": w}) for batch, w in zip(batches, pieces, strict=True)]
+
+
+def sums(per_token: Tensor, counts: Tensor) -> Tensor:
+    """(B,) sums over episodes of an (N,) figure of their tokens, `counts` (B,) of each."""
+    return torch.stack([piece.sum() for piece in per_token.split(counts.tolist())])

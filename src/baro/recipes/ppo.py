@@ -23,18 +23,18 @@ from baro.core.masked import masked_sum
 from baro.core.types import Batch, Loss, Mean
 from baro.data.read import read_prompts
 from baro.engine.config import ExistingPath
-from baro.evals.answers import as_sequence
 from baro.models.forward import token_log_probs, values
 from baro.models.load import language_model, load_tokenizer, value_model
 from baro.objectives import kl
-from baro.objectives.advantage import gae, place_score, whiten
+from baro.objectives.advantage import gae, whiten
 from baro.objectives.policy import approx_kl, clipped_fraction, clipped_policy, clipped_value
 from baro.recipes import stage
 from baro.recipes.experience import Experience, Rollouts
 from baro.recipes.mixture import TextMix
-from baro.recipes.rollout import Actor, Models
-from baro.recipes.scoring import scorer
+from baro.recipes.rollout import Actor, Models, figures
+from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import DataPath, ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
 
 
 class Config(Rewarded):
@@ -83,8 +83,8 @@ class Config(Rewarded):
 class Memory:
     """Turns rollouts into experience: act, remember, pay for drift, credit."""
 
-    def __init__(self, config: Config, actor: Actor) -> None:
-        self.config, self.actor, self.kl_coef = config, actor, config.kl_coef
+    def __init__(self, config: Config, actor: Actor, watch: Watcher | None = None) -> None:
+        self.config, self.actor, self.watch, self.kl_coef = config, actor, watch, config.kl_coef
         self.figures: dict[str, float] = {}
 
     def state(self) -> dict:
@@ -98,34 +98,33 @@ class Memory:
     def __call__(self, rollout: int) -> Experience:
         config = self.config
         # 1. Act: one answer to each prompt of this rollout, and its score.
-        rows, scores = self.actor.act(rollout)
+        episodes = self.actor.act(rollout)
         # 2. Remember: log-probabilities and values of the policy as it is now, and the reference's.
-        sequences = [as_sequence(row) for row in rows]
+        sequences = [episode.sequence for episode in episodes]
         old, entropy, reference, value = self.actor.recall(sequences)
         counts = [sequence.count for sequence in sequences]
         acts = pad_sequence([torch.ones(n, dtype=torch.bool) for n in counts], batch_first=True)
         log_probs, anchors, baseline = (pad_sequence(x.split(counts), True) for x in (old, reference, value))
-        # 3. Pay for drift: the KL penalty at every token, the score at the last.
+        # 3. Pay for drift: the KL penalty at every token, what an answer earned at its last.
         paid = torch.where(acts, kl.penalty(log_probs, anchors, coefficient=self.kl_coef), 0.0)
-        rewards = place_score(paid, acts, scores)
+        earned = pad_sequence([episode.earned() for episode in episodes], True)
+        rewards = paid + earned
         rewards = whiten(rewards, acts, keep_mean=True) if config.whiten_rewards else rewards
         # 4. Credit: generalised advantage estimation.
         advantages, returns = gae(rewards, baseline, acts, gamma=config.gamma, lam=config.lam)
         credit = whiten(advantages, acts) if config.whiten_advantages else advantages
-        drift = float(masked_sum(log_probs - anchors, acts, 1).mean())
-        self.figures = {
-            "objective/kl": drift,
-            "objective/scores": float(scores.mean()),
-            "objective/rlhf_reward": float(scores.mean() + paid.sum(1).mean()),
-            "objective/entropy": float(entropy.mean()),
+        drift = masked_sum(log_probs - anchors, acts, 1)
+        self.figures = figures(episodes, (paid + earned).sum(1), drift, entropy) | {
             "objective/kl_coef": self.kl_coef,
-            "val/ended": sum(row.answer.ended for row in rows) / len(rows),
-            "val/length": sum(counts) / len(counts),
             "val/explained_variance": _explained(value, returns[acts]),
         }
+        if self.watch:
+            self.figures |= self.watch.see(episodes, old.split(counts), self.figures)
+            self.kl_coef *= self.watch.price()
         if config.kl_target is not None:
-            n, horizon = len(rows), config.kl_horizon
-            self.kl_coef = kl.adapt(self.kl_coef, kl=drift, target=config.kl_target, samples=n, horizon=horizon)
+            n, horizon = len(episodes), config.kl_horizon
+            spent = self.figures["objective/kl"]
+            self.kl_coef = kl.adapt(self.kl_coef, kl=spent, target=config.kl_target, samples=n, horizon=horizon)
         return Experience(sequences, old, credit[acts], returns[acts], value)
 
 
@@ -135,26 +134,27 @@ def _explained(values: torch.Tensor, returns: torch.Tensor) -> float:
 
 
 def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
-    """The clipped policy and value losses of one micro-batch, summed over its tokens."""
+    """The clipped policy or value loss of one micro-batch, summed over its tokens."""
     if "weight" in batch.extra:  # InstructGPT's pre-training mix (PPO-ptx)
         nats = -token_log_probs(models.policy, batch).sum()
         return Loss(nats * batch.extra["weight"], {"loss/ptx": Mean(float(nats.detach()), int(batch.learn.sum()))})
+    if "returns" in batch.extra:
+        estimate, before = values(models.value, batch), batch.extra["values"]
+        value = clipped_value(estimate, before, batch.extra["returns"], clip=config.cliprange_value).sum()
+        return Loss(config.vf_coef * value, {"loss/value_avg": Mean(float(value.detach()), int(batch.learn.sum()))})
     old, credit = batch.extra["old_log_probs"], batch.extra["advantages"]
     now = token_log_probs(models.policy, batch, temperature=config.temperature)
     policy = clipped_policy(now, old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
-    estimate, before = values(models.value, batch), batch.extra["values"]
-    value = clipped_value(estimate, before, batch.extra["returns"], clip=config.cliprange_value)
     clipped = clipped_fraction(now.detach(), old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
-    figures = {
+    shown = {
         "loss/policy_avg": policy,
-        "loss/value_avg": value,
         "policy/approxkl_avg": approx_kl(now.detach(), old),
         "policy/clipfrac_avg": clipped,
         "val/ratio": (now.detach() - old).exp(),
     }
-    stats = {name: Mean(float(figure.detach().sum()), batch.count) for name, figure in figures.items()}
+    stats = {name: Mean(float(figure.detach().sum()), batch.count) for name, figure in shown.items()}
     stats.update({name: Mean(figure * batch.count, batch.count) for name, figure in memory.figures.items()})
-    return Loss(policy.sum() + config.vf_coef * value.sum(), stats)
+    return Loss(policy.sum(), stats)
 
 
 def main(config: Config, display=None) -> dict:
@@ -162,15 +162,16 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = stage.read(read_prompts, config, run, tokenizer)
-        dtype, device = config.dtype, config.device
-        policy = language_model(config.model_name_or_path, dtype=dtype, device=device)
+        policy = language_model(config.model_name_or_path, **config.trained)
         start = config.value_model_name_or_path or config.reward_model_name_or_path
-        value = value_model(start or config.model_name_or_path, zero=start is None, dtype=dtype, device=device)
-        reference = language_model(config.ref_model or config.model_name_or_path, dtype=dtype, device=device)
+        value = value_model(start or config.model_name_or_path, zero=start is None, **config.trained)
+        reference = language_model(config.ref_model or config.model_name_or_path, **config.frozen)
         reference.requires_grad_(False)
         models = Models(policy.eval(), value.eval(), reference.eval())
         micro = stage.micro_size(config, config.rollout_batch_size)
-        memory = Memory(config, Actor(config, models, tokenizer, prompts, scorer(config, tokenizer), micro=micro))
+        score, world = scorer(config, tokenizer), environment(config)
+        watch = Watcher(config, run, policy, tokenizer, referees(config, tokenizer))
+        memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, world=world), watch)
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),
@@ -187,7 +188,9 @@ def main(config: Config, display=None) -> dict:
             updates,
             {"policy": policy, "value": value},
             rates={"policy": config.learning_rate, "value": config.value_learning_rate or config.learning_rate},
-            extra={"memory": memory},
+            extra={"memory": memory, "watch": watch},
+            on_update=watch.on_update,
         )
+        watch.finish()
         tokens, critic = stage.counted(run), {"value": value}
         return stage.finish(config, run, "ppo", policy, tokenizer, memory.figures, tokens=tokens, extra_models=critic)

@@ -20,6 +20,7 @@ from baro.evals.likelihood import likelihood
 from baro.models import create
 from baro.models.forward import token_log_probs
 from baro.models.load import language_model, load_tokenizer
+from baro.models.recompute import recompute_layers
 from baro.objectives.lm import next_token
 from baro.recipes import stage
 from baro.recipes.settings import DataPath, Method, ModelPath
@@ -77,16 +78,18 @@ def measure(model, tokenizer, texts: list, config: Config) -> dict[str, float]:
 
 def begin(config: Config, texts: list):
     """The model and tokenizer to start from, and the learning rate."""
-    place = {"dtype": config.dtype, "device": config.device}
     if config.model_name_or_path:
-        model = language_model(config.model_name_or_path, **place)
+        model = language_model(config.model_name_or_path, **config.trained)
         return model, load_tokenizer(config.model_name_or_path), config.learning_rate or 1e-4
     trained = {"bpe": tokenizers.train_bpe, "characters": tokenizers.train_characters}
     if config.tokenizer in trained:
         tokenizer = trained[config.tokenizer]((text.text for text in texts), config.vocab_size)
     else:
         tokenizer = load_tokenizer(config.tokenizer)
+    place = {"dtype": config.dtype, "device": config.device}
     model = create.language_model(config.size, tokenizer, max_length=config.max_length, seed=config.seed, **place)
+    if config.gradient_checkpointing:
+        recompute_layers(model)
     return model, tokenizer, config.learning_rate or create.learning_rate(model)
 
 

@@ -48,7 +48,7 @@ def read(reader: Callable[..., Dataset], config, run, tokenizer: Any = None) -> 
     for words in said:
         run.say(f"read as {words}")
     if config.check_data:
-        look_over(config, run, NOUNS[reader], tokenizer)
+        look_over(config, run, NOUNS.get(reader), tokenizer)
     return rows
 
 
@@ -59,7 +59,7 @@ def held_out(reader: Callable[..., Dataset], config, **options: Any) -> list:
     return reader(config.eval_dataset, columns=config.columns or None, format=config.format, **options).rows
 
 
-def look_over(config, run, noun: Noun, tokenizer: Any) -> None:
+def look_over(config, run, noun: Noun | None, tokenizer: Any) -> None:
     """The doctor's checks of config.dataset, bounded in time by the rows they look at.
 
     Raises:

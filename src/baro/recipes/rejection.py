@@ -19,13 +19,15 @@ from baro.data.packing import micro_batches
 from baro.data.read import read_prompts
 from baro.data.stream import Stream
 from baro.engine import dist, files
-from baro.evals.answers import Answered, answers, as_sequence
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives.select import best_of, best_of_k, kl_bound, random_of
 from baro.recipes import stage
+from baro.recipes.episodes import Episode, play
 from baro.recipes.pretrain import step
-from baro.recipes.scoring import scorer
+from baro.recipes.scoring import environment, scorer
 from baro.recipes.settings import DataPath, ModelPath, Rewarded
+from baro.recipes.watching import Watcher, referees
+from baro.watch import rules
 
 
 class Config(Rewarded):
@@ -86,40 +88,16 @@ class Rounds:
         return {
             "position": self.position,
             "figures": self.figures,
-            "kept": [[row.tokens, row.count, row.where, score] for row, score in self.kept],
+            "kept": [[row.tokens, [int(own) for own in row.learn], row.where, s] for row, s in self.kept],
         }
 
     def restore(self, state: dict) -> None:
         """Go on from `state`."""
         self.position, self.figures = state["position"], state["figures"]
         self.kept = [
-            (Sequence(tokens, [False] * (len(tokens) - count) + [True] * count, where), score)
-            for tokens, count, where, score in state["kept"]
+            (Sequence(tokens, [bool(own) for own in learn], where), score)
+            for tokens, learn, where, score in state["kept"]
         ]
-
-
-def draw(
-    config: Config, model, tokenizer, prompts: list, score, number: int
-) -> tuple[list[list[Answered]], torch.Tensor]:
-    """One round's answers (B, K) and their scores (B, K); every rank samples its part, every rank gets all."""
-    first, last = dist.part(len(prompts))
-    found = answers(
-        model.eval(),
-        tokenizer,
-        prompts[first:last],
-        temperature=config.temperature,
-        max_new_tokens=config.max_completion_length,
-        samples=config.num_generations,
-        seed=config.seed,
-        first_row=number * len(prompts) + first,
-    )
-    flat = [answer for row in found for answer in row]
-    penalty = config.missing_eos_penalty
-    scored = zip(flat, score(flat), strict=True)
-    scores = [value if answer.answer.ended or penalty is None else -penalty for answer, value in scored]
-    parts = dist.share((found, scores))
-    rows = [row for part, _ in parts for row in part]
-    return rows, torch.tensor([value for _, part in parts for value in part]).view(len(rows), -1)
 
 
 def gains(scores: torch.Tensor) -> dict[str, float]:
@@ -129,21 +107,22 @@ def gains(scores: torch.Tensor) -> dict[str, float]:
     return curve | {"kl_bound": kl_bound(k)}
 
 
-def write(folder: Path, rows: list[list[Answered]], scores: torch.Tensor) -> None:
+def write(folder: Path, rows: list[list[Episode]]) -> None:
     """samples.jsonl (all answers and scores) and pairs.jsonl (best and worst ended answers, for DPO).
 
     An answer without a word is in no pair: there would be nothing to learn, or nothing but to stay silent.
     """
     samples, pairs = [], []
-    for row, values in zip(rows, scores.tolist(), strict=True):
-        prompt = [{"role": turn.role, "content": turn.content} for turn in row[0].prompt.messages]
-        texts = [answer.text for answer in row]
-        samples.append({"prompt": prompt, "completions": texts, "rewards": values})
-        both = zip(row, values, strict=True)
-        ended = sorted((value, one.text) for one, value in both if one.answer.ended and one.text.strip())
-        if ended and ended[0][1] != ended[-1][1]:
-            chosen, rejected = ({"role": "assistant", "content": text} for text in (ended[-1][1], ended[0][1]))
-            pairs.append({"prompt": prompt, "chosen": [chosen], "rejected": [rejected], "plain": row[0].prompt.plain})
+    for row in rows:
+        asked = row[0].turns[0].prompt
+        prompt = [turn.as_dict() for turn in asked.messages]
+        texts = [one.turns[0].text if len(one.turns) == 1 else one.said for one in row]
+        samples.append({"prompt": prompt, "completions": texts, "rewards": [one.score for one in row]})
+        ended = [one for one in row if one.ended and one.turns[-1].text.strip()]
+        ended.sort(key=lambda one: (one.score, one.turns[-1].text))
+        if ended and ended[0].said != ended[-1].said:
+            chosen, rejected = ended[-1].said, ended[0].said
+            pairs.append({"prompt": prompt, "chosen": chosen, "rejected": rejected, "plain": asked.plain})
     for name, lines in (("samples.jsonl", samples), ("pairs.jsonl", pairs)):
         files.replace(folder / name, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
@@ -153,21 +132,35 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         prompts = stage.read(read_prompts, config, run, tokenizer)
-        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
-        score = scorer(config, tokenizer)
+        model = language_model(config.model_name_or_path, **config.trained)
+        score, world, k = scorer(config, tokenizer), environment(config), config.num_generations
+        limits = rules.Limits(window=1)  # a round has many answers
+        watch = Watcher(config, run, model, tokenizer, referees(config, tokenizer), limits=limits)
 
         def select(number: int) -> tuple[list[tuple[Sequence, float]], dict[str, float]]:
-            rows, scores = draw(config, model, tokenizer, prompts, score, number)
+            first = number * len(prompts)
+            rows = play(config, model.eval(), tokenizer, prompts, score, world=world, samples=k, first_row=first)
+            scores = torch.tensor([[one.score for one in row] for row in rows])
             chosen = best_of(scores)
             if config.select == "random":
                 picks = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
-                chosen = random_of(len(rows), config.num_generations, generator=picks)
+                chosen = random_of(len(rows), k, generator=picks)
             kept = scores.gather(1, chosen.unsqueeze(1)).squeeze(1)
             if dist.main_rank():
-                write(Path(config.output_dir), rows, scores)
-            found = [(as_sequence(row[int(i)]), float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
-            return found, gains(scores)
+                write(Path(config.output_dir), rows)
+            found = [(row[int(i)].sequence, float(s)) for row, i, s in zip(rows, chosen, kept, strict=True)]
+            seen = watch.see([one for row in rows for one in row], (), {"objective/scores": float(scores.mean())})
+            return found, gains(scores) | seen
 
         rounds = Rounds(config, select, len(prompts))
-        stage.train(config, run, lambda batch: step(model, batch), rounds, {"model": model})
+        stage.train(
+            config,
+            run,
+            lambda batch: step(model, batch),
+            rounds,
+            {"model": model},
+            extra={"watch": watch},
+            on_update=watch.on_update,
+        )
+        watch.finish()
         return stage.finish(config, run, "rejection", model, tokenizer, rounds.figures, tokens=stage.counted(run))

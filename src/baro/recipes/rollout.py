@@ -1,4 +1,4 @@
-"""Acting: sampled answers with their scores, and what the models think of them token by token."""
+"""Acting: episodes with what they earned, and what the models think of them token by token."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from baro.core.types import Sequence
 from baro.data.packing import micro_batches
 from baro.data.records import Prompt
-from baro.engine import dist
-from baro.evals.answers import Answered, answers
 from baro.models.forward import log_probs_and_entropy, token_log_probs, values
+from baro.recipes.episodes import Episode, play
 from baro.recipes.scoring import Scores
+from baro.rewards.environment import Environment
 
 
 @dataclass(frozen=True)
 class Models:
-    """The three models of a rollout; the reward is a function beside them."""
+    """The models of a rollout, no value model (None) where none is used; the reward is a function beside them."""
 
     policy: Any
     value: Any
@@ -28,52 +28,96 @@ class Models:
 
 
 class Actor:
-    """The policy in its environment of prompts: one answer a prompt, the score as the episode's reward."""
+    """The policy in its environment of prompts: `samples` episodes a prompt."""
 
-    def __init__(self, config, models: Models, tokenizer, prompts: Items[Prompt], score: Scores, *, micro: int) -> None:
+    def __init__(
+        self,
+        config,
+        models: Models,
+        tokenizer,
+        prompts: Items[Prompt],
+        score: Scores | None,
+        *,
+        micro: int,
+        samples: int = 1,
+        world: Environment | None = None,
+    ) -> None:
         self.config, self.models, self.tokenizer = config, models, tokenizer
-        self.prompts, self.score, self.micro = prompts, score, micro
+        self.prompts, self.score, self.micro, self.samples, self.world = prompts, score, micro, samples, world
 
     def rows(self, rollout: int) -> list[int]:
         """The prompts of one rollout: consecutive parts of permutations that depend on (seed, pass) alone."""
-        size, total = self.config.rollout_batch_size, len(self.prompts)
+        size, total = self.config.rollout_batch_size // self.samples, len(self.prompts)
         places = np.arange(rollout * size, (rollout + 1) * size)
         orders = {p: np.random.default_rng([self.config.seed, int(p)]).permutation(total) for p in set(places // total)}
         return [int(orders[place // total][place % total]) for place in places]
 
     @torch.no_grad()
-    def act(self, rollout: int) -> tuple[list[Answered], torch.Tensor]:
-        """(B,) answers and their (B,) scores. Every rank samples its part; every rank gets all.
-
-        An answer without end token scores `-missing_eos_penalty`, whatever it says.
-        """
-        config, rows = self.config, self.rows(rollout)
-        first, last = dist.part(len(rows))
-        drawn = answers(
+    def act(self, rollout: int) -> list[Episode]:
+        """The episodes of one rollout, those of a prompt together. Every rank samples its part; every rank gets all."""
+        prompts = [self.prompts[row] for row in self.rows(rollout)]
+        found = play(
+            self.config,
             self.models.policy,
             self.tokenizer,
-            [self.prompts[row] for row in rows[first:last]],
-            temperature=config.temperature,
-            max_new_tokens=config.max_completion_length,
-            seed=config.seed,
-            first_row=rollout * config.rollout_batch_size + first,
+            prompts,
+            self.score,
+            world=self.world,
+            samples=self.samples,
+            first_row=rollout * len(prompts),
         )
-        answered = [row[0] for row in drawn]
-        penalty = config.missing_eos_penalty
-        scores = [
-            score if row.answer.ended or penalty is None else -penalty
-            for row, score in zip(answered, self.score(answered), strict=True)
-        ]
-        shared = [pair for part in dist.share(list(zip(answered, scores, strict=True))) for pair in part]
-        return [row for row, _ in shared], torch.tensor([score for _, score in shared])
+        return [episode for group in found for episode in group]
+
+    def groups(self, first: int, *, wanted: int, again: int) -> tuple[list[list[Episode]], float, int]:
+        """`wanted` groups of `samples` episodes, one of each prompt.
+
+        Args:
+            first: number of the rollout they are drawn as.
+            again: rollouts drawn at most in place of groups whose episodes all score alike (DAPO's dynamic sampling);
+                0 keeps such groups.
+
+        Returns:
+            the groups, fewer when the draws are used up; the share of those drawn that teach nothing; draws made.
+        """
+        kept: list[list[Episode]] = []
+        draws, seen, alike = 0, 0, 0
+        while draws <= again and len(kept) < wanted:
+            drawn = self.act(first + draws)
+            found = [drawn[start : start + self.samples] for start in range(0, len(drawn), self.samples)]
+            telling = [group for group in found if len({episode.score for episode in group}) > 1]
+            draws, seen, alike = draws + 1, seen + len(found), alike + len(found) - len(telling)
+            kept += telling if again else found
+        return kept[:wanted], alike / seen, draws
 
     @torch.no_grad()
     def recall(self, sequences: Items[Sequence]) -> tuple[torch.Tensor, ...]:
-        """(N,) each: the policy's log-probs and entropies, the reference's log-probs, the values; nats."""
+        """(N,) each: the policy's log-probs and entropies, the reference's log-probs, the values; nats.
+
+        Without a value model the values are 0.
+        """
         temperature, figures = self.config.temperature, []
         for batch in micro_batches(list(sequences), max_sequences=self.micro):
             batch = batch.to(self.models.policy.device)
             old, entropy = log_probs_and_entropy(self.models.policy, batch, temperature=temperature)
             anchor = token_log_probs(self.models.reference, batch, temperature=temperature)
-            figures.append((old, entropy, anchor, values(self.models.value, batch)))
+            critic = self.models.value
+            figures.append((old, entropy, anchor, torch.zeros_like(old) if critic is None else values(critic, batch)))
         return tuple(torch.cat(column).float().cpu() for column in zip(*figures, strict=True))
+
+
+def figures(
+    episodes: Items[Episode], rewards: torch.Tensor, drift: torch.Tensor, entropy: torch.Tensor
+) -> dict[str, float]:
+    """What a rollout looked like, by the names TRL's PPO gave them.
+
+    Args:
+        rewards: (B,) scores less what was paid. drift: (B,) nats. entropy: (N,) nats.
+    """
+    return {
+        "objective/kl": float(drift.mean()),
+        "objective/scores": float(torch.tensor([episode.score for episode in episodes]).mean()),
+        "objective/rlhf_reward": float(rewards.mean()),
+        "objective/entropy": float(entropy.mean()),
+        "val/ended": sum(episode.ended for episode in episodes) / len(episodes),
+        "val/length": sum(episode.sequence.count for episode in episodes) / len(episodes),
+    }

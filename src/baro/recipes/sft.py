@@ -39,12 +39,17 @@ class Config(Method):
 
 
 def exact(model, tokenizer, config: Config) -> dict[str, float]:
-    """Exact match and format of greedy answers to the held-out rows."""
+    """Exact match and format of greedy answers to the held-out rows; apart, where a row says so, of unseen facts.
+
+    A row with "seen": false asks what no instruction row tells: only pre-training can have taught the answer.
+    """
     if not config.eval_dataset:
         return {}
     prompts = stage.held_out(read_tasks, config, max_samples=config.eval_samples)
     found = score_tasks(model.eval(), tokenizer, prompts, max_new_tokens=config.max_completion_length)
-    return {"exact_match": found.exact_match, "format": found.format}
+    unseen = [right for right, row in zip(found.correct, prompts, strict=True) if row.columns.get("seen") is False]
+    apart = {"exact_match_unseen": sum(unseen) / len(unseen)} if unseen else {}
+    return {"exact_match": found.exact_match, "format": found.format} | apart
 
 
 def main(config: Config, display=None) -> dict:
@@ -62,7 +67,7 @@ def main(config: Config, display=None) -> dict:
         rows = sequences(dialogues)
         held_out = sequences(read_dialogues(config.eval_dataset).rows) if config.eval_dataset else []
         stage.check(rows, config)
-        model = language_model(config.model_name_or_path, dtype=config.dtype, device=config.device)
+        model = language_model(config.model_name_or_path, **config.trained)
 
         def evaluate(_: int) -> dict[str, float]:
             figures = {"nats_per_token": mean_nats(model.eval(), held_out[:1000])} if held_out else {}

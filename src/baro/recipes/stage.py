@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
+import torch
 
 from baro.core.errors import DataError
 from baro.core.types import Batch, Sequence
@@ -33,6 +33,7 @@ def opened(config, display=None) -> Iterator[Run]:
         display: called with the progress, and its `say` with lines for the user.
     """
     dist.start()
+    torch.manual_seed(config.seed + dist.rank())  # of dropout; everything else that is drawn has a generator
     meter.start()
     say = display.say if display else None
     resume, report_to = config.resume_from_checkpoint, config.report_to
@@ -97,7 +98,7 @@ def packed(config) -> Callable[[list[Sequence]], list[Batch]]:
     return lambda rows: micro_batches(rows, max_sequences=micro_size(config))
 
 
-def paired(config, extra: Callable[[list], dict[str, Tensor]]) -> Callable[[list], list[Batch]]:
+def paired(config, extra: Callable[[list], dict[str, torch.Tensor]]) -> Callable[[list], list[Batch]]:
     """Packs an update's pairs into micro-batches; `extra` gives the figures of a micro-batch's rows.
 
     A row is (chosen sequence, rejected sequence, anything else `extra` needs).
@@ -111,13 +112,14 @@ def paired(config, extra: Callable[[list], dict[str, Tensor]]) -> Callable[[list
     return build
 
 
-def train(config, run: Run, step, stream, modules: dict, *, rates=None, extra=None, evaluate=None) -> None:
+def train(config, run, step, stream, modules, *, rates=None, extra=None, evaluate=None, on_update=None) -> None:
     """Run the loop with the optimiser and schedule of `config`.
 
     Args:
         step: micro-batch → summed loss. stream: the updates. modules: what is trained, by name.
         rates: peak learning rate by module name; default: config.learning_rate for all.
         extra: further objects with state()/restore(). evaluate: step → figures.
+        on_update: (step, the update's figures) → a reason to end the run, or None.
     """
     total = len(stream)
     shape = {"steps": total, "warmup": config.warmup(total), "minimum": config.min_lr_ratio}
@@ -133,6 +135,7 @@ def train(config, run: Run, step, stream, modules: dict, *, rates=None, extra=No
             epsilon=config.adam_epsilon,
             weight_decay=config.weight_decay,
             tf_epsilon=config.adam_tf_epsilon,
+            eight_bit=config.optim == "adamw_8bit",
         ),
         schedule=lambda taken: optim.schedule(config.lr_scheduler_type, taken, **shape),
         max_grad_norm=config.max_grad_norm,
@@ -140,6 +143,7 @@ def train(config, run: Run, step, stream, modules: dict, *, rates=None, extra=No
         save_total_limit=config.save_total_limit,
         logging_steps=config.logging_steps,
         extra=extra,
+        on_update=on_update,
         evaluate=evaluate,
         eval_steps=config.eval_steps,
     )

@@ -13,12 +13,14 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Items
+from numbers import Real
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
 from baro.core.errors import BaroError, ConfigError
+from baro.rewards.guard import GOES_ON, Case, guarded
 
 RewardFunction = Callable[..., list[float]]
 
@@ -83,7 +85,13 @@ def _load_file(path: Path):
 
 
 def function_scores(
-    function: RewardFunction, prompts: Items[list[dict]], completions: Items[str], columns: Items[Mapping]
+    function: RewardFunction,
+    prompts: Items[list[dict]],
+    completions: Items[str],
+    columns: Items[Mapping],
+    *,
+    wheres: Items[str] = (),
+    seconds: float | None = None,
 ) -> list[float]:
     """One finite number per completion.
 
@@ -92,18 +100,30 @@ def function_scores(
         prompts: message lists, `{"role", "content"}` each.
         completions: the answers' texts.
         columns: the other columns of each prompt's row.
+        wheres: `file:row` of each prompt, for errors.
+        seconds: how long the function may take for all of them.
 
     Raises:
-        BaroError: the function returned the wrong number of scores or one that is not a finite number.
+        BaroError: the function raised, took too long, or returned the wrong number of scores or one that is not a
+            finite number; the prompt is named.
     """
     names = sorted(set().union(*columns) - {"prompts", "completions"}) if columns else []
-    values = function(list(prompts), list(completions), **{name: [row.get(name) for row in columns] for name in names})
-    if len(values) != len(completions):
-        raise BaroError(f"the reward function returned {len(values)} scores for {len(completions)} completions.")
-    for number, value in enumerate(values):
-        if value is None or not math.isfinite(value):
+
+    def call(rows: list) -> list[float]:
+        asked, said, others = (list(part) for part in zip(*rows, strict=True)) if rows else ([], [], [])
+        return function(asked, said, **{name: [row.get(name) for row in others] for name in names})
+
+    rows = list(zip(prompts, completions, columns, strict=True))
+    places = list(wheres) or [""] * len(rows)
+    cases = [Case(place, row[0][-1]["content"]) for place, row in zip(places, rows, strict=True)]
+    what = f"the reward function {getattr(function, '__name__', '')}".rstrip()
+    values = guarded(what, call, rows, cases, seconds=seconds)
+    for number, (value, case) in enumerate(zip(values, cases, strict=True)):
+        if not isinstance(value, Real) or not math.isfinite(value):
             raise BaroError(
-                f"the reward function returned {value!r} for completion {number}: {completions[number][:80]!r}.",
-                hint="Return one finite number per completion.",
+                f"{what} returned {value!r} for completion {number}: {completions[number][:80]!r}; "
+                f"the prompt: {case.text[:120]!r}.",
+                where=case.where,
+                hint=f"Return one finite number per completion. {GOES_ON}",
             )
     return [float(value) for value in values]

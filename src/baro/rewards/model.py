@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
+from typing import Any
 
 import torch
 
@@ -13,13 +14,13 @@ from baro.models.forward import scores
 from baro.models.load import reward_model
 
 
-def trained(path: str, *, dtype: str = "auto", device: str = "auto"):
-    """The reward model at `path`, ready to score.
+def trained(path: str, **place: Any):
+    """The reward model at `path`, ready to score; `place` as for `reward_model`.
 
     Raises:
         BaroError: it is a language model, whose score head would be fresh noise.
     """
-    model = reward_model(path, dtype=dtype, device=device).eval()
+    model = reward_model(path, **place).eval()
     if not any("SequenceClassification" in name for name in model.config.architectures or ()):
         raise BaroError(
             f"{path} is no reward model: it has no trained score head.",

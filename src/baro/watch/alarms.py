@@ -8,23 +8,25 @@ runs spend 50 to 85 (Huang et al. 2024).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Figures = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """One broken rule, in plain words, with the figure that broke it."""
+    """One broken rule, in plain words, with the figure that broke it and, where there is one, the remedy."""
 
     code: str
     en: str
     ko: str
     value: float
+    remedy: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict:
         """For the report."""
-        return {"code": self.code, "en": self.en, "ko": self.ko, "value": self.value}
+        plain = {"code": self.code, "en": self.en, "ko": self.ko, "value": self.value}
+        return plain | ({"remedy": dict(self.remedy)} if self.remedy else {})
 
 
 def alarms(

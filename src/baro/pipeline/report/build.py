@@ -12,17 +12,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from baro.pipeline.report import glossary, markup, parts
+from baro.pipeline.report import glossary, markup, parts, verdicts
 from baro.pipeline.report.details import Details
 from baro.pipeline.report.findings import findings
 from baro.pipeline.report.glossary import name
 from baro.pipeline.report.marks import marks
 from baro.pipeline.report.words import PAGE, fill
 
-__all__ = ["Details", "page", "write"]
+__all__ = ["Details", "page", "render", "write"]
 
 
 def write(folder: Path, report: Mapping[str, Any], details: Details) -> Path:
@@ -44,38 +44,58 @@ def page(report: Mapping[str, Any], details: Details) -> str:
     """The whole page as HTML, with style, script and charts inside it."""
     found = findings(report["models"], judge_independent=details.judge_independent)
     looks = marks(_everyone(report, details))
-    style, script, template = (_asset(file) for file in ("style.css", "script.js", "template.html.j2"))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.from_string(template).render(
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=f"sha256-{digest}",
-        page=PAGE,
+    return render(
+        "template.html.j2",
         metrics=glossary.METRICS,
         units=glossary.UNITS,
         meanings=glossary.MEANINGS,
         name=name,
         marks=looks,
-        t=lambda key, **words: markup.say(fill(PAGE[key], **words)),
-        say=markup.say,
-        tip=lambda words: markup.attributes("tip", words),
-        label=markup.label,
-        text=markup.long_text,
         found=found,
         **parts.head(report, details),
         **parts.comparison(report, details, found),
         **parts.frontier(report, details, found, looks),
         **parts.samples(report, details, found),
+        **parts.shift(details),
         **parts.run(report, details),
         **parts.curves(details),
+        health=verdicts.section(details.health),
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of this room: the template with style and script inside it, and what every template calls.
+
+    Args:
+        template: file that extends frame.html.j2, which takes title, recipe, contents and version from `values`.
+    """
+    style, script = _asset("style.css"), _asset("script.js")
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_asset),
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
+        page=PAGE,
+        t=lambda key, **words: markup.say(fill(PAGE[key], **words)),
+        say=markup.say,
+        tip=lambda words: markup.attributes("tip", words),
+        label=markup.label,
+        text=markup.long_text,
+        **values,
     )
 
 
 def _everyone(report: Mapping[str, Any], details: Details) -> list[str]:
     """Every model that is named anywhere, those of the report first."""
     answered = [model for sample in details.samples for model in sample["answers"]]
-    return list(dict.fromkeys([*report["models"], *details.paths, *answered]))
+    return list(dict.fromkeys([*report["models"], *details.paths, *answered, *details.health]))
 
 
 def _asset(file: str) -> str:

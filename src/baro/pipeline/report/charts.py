@@ -1,6 +1,6 @@
 """Charts as inline SVG: no dates, fonts or addresses, and every colour a CSS variable, so one serves light and dark.
 
-matplotlib draws with placeholder colours and placeholder names; `_inline` puts CSS variables and both languages in
+matplotlib draws with placeholder colours and placeholder names; `inline` puts CSS variables and both languages in
 their place. Equal data give equal bytes.
 """
 
@@ -29,12 +29,12 @@ WIDTH, HEIGHT = 420.0, 310.0
 SMALL_WIDTH, SMALL_HEIGHT = 320.0, 170.0
 MOST_POINTS = 300
 
-_MODEL = [f"#fe0{place:03x}" for place in range(COLOURS)]
-_INK, _FAINT, _ALARM, _TRAINING, _HELD_OUT, _PAPER = (f"#fd0{place:03x}" for place in range(6))
+MODEL = [f"#fe0{place:03x}" for place in range(COLOURS)]
+_INK, FAINT, _ALARM, _TRAINING, _HELD_OUT, _PAPER = (f"#fd0{place:03x}" for place in range(6))
 _VARIABLES = {
-    **{colour: f"var(--m-{place})" for place, colour in enumerate(_MODEL)},
+    **{colour: f"var(--m-{place})" for place, colour in enumerate(MODEL)},
     _INK: "var(--muted)",
-    _FAINT: "var(--line)",
+    FAINT: "var(--line)",
     _ALARM: "var(--alarm)",
     _TRAINING: "var(--m-1)",
     _HELD_OUT: "var(--m-6)",
@@ -43,10 +43,10 @@ _VARIABLES = {
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 11.0,
-    "axes.edgecolor": _FAINT,
+    "axes.edgecolor": FAINT,
     "axes.linewidth": 1.0,
-    "xtick.color": _FAINT,
-    "ytick.color": _FAINT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
     "xtick.labelcolor": _INK,
     "ytick.labelcolor": _INK,
     "axes.unicode_minus": True,
@@ -88,8 +88,8 @@ def frontier(points: Sequence[Point], *, name: str) -> Markup:
         points: the models; a KL estimate below 0 is drawn at 0.
         name: prefix of all ids of the SVG, unique on the page.
     """
-    with _drawing(name):
-        figure, axes = _canvas(WIDTH, HEIGHT, left=44, right=14, bottom=26, top=12)
+    with drawing(name):
+        figure, axes = canvas(WIDTH, HEIGHT, left=44, right=14, bottom=26, top=12)
         axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
         values = [y for p in points for y in (p.value, p.low, p.high, *(v for _, v in p.path)) if y is not None]
         furthest = max([1.0, *(x for p in points for x in (p.kl, *(kl for kl, _ in p.path)))])
@@ -98,17 +98,17 @@ def frontier(points: Sequence[Point], *, name: str) -> Markup:
         axes.set_ylim(min(values) - 0.1 * spread, max(values) + 0.14 * spread)
         axes.xaxis.set_major_locator(FixedLocator(_root_ticks(furthest * 1.25)))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(_step))
+        axes.xaxis.set_major_formatter(FuncFormatter(step_label))
         for point in points:
             _draw_point(axes, point)
         _draw_labels(axes, points)
-        return _inline(figure, name, points)
+        return inline(figure, name, points)
 
 
 def curve(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, name: str) -> Markup:
     """Small line chart of one quantity over optimiser steps: `training` solid, `held_out` dashed with dots."""
-    with _drawing(name):
-        figure, axes = _canvas(SMALL_WIDTH, SMALL_HEIGHT, left=44, right=12, bottom=22, top=8)
+    with drawing(name):
+        figure, axes = canvas(SMALL_WIDTH, SMALL_HEIGHT, left=44, right=12, bottom=22, top=8)
         for kind, (steps, values) in series.items():
             x, y = thin(steps, values)
             if kind == "held_out":
@@ -119,8 +119,8 @@ def curve(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, name
         axes.margins(x=0.02, y=0.1)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-        axes.xaxis.set_major_formatter(FuncFormatter(_step))
-        return _inline(figure, name, [])
+        axes.xaxis.set_major_formatter(FuncFormatter(step_label))
+        return inline(figure, name, [])
 
 
 def thin(steps: Sequence[float], values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +139,7 @@ Canvas = tuple[Figure, Axes]
 
 
 @contextmanager
-def _drawing(name: str) -> Iterator[None]:
+def drawing(name: str) -> Iterator[None]:
     """matplotlib as it comes, whatever the user's own settings, and with ids that depend on `name` alone."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -147,11 +147,11 @@ def _drawing(name: str) -> Iterator[None]:
         yield
 
 
-def _step(value: float, _: object = None) -> str:
+def step_label(value: float, _: object = None) -> str:
     return f"{value / 1000:g}k" if value >= 10_000 else f"{value:g}"
 
 
-def _canvas(width: float, height: float, *, left: float, right: float, bottom: float, top: float) -> Canvas:
+def canvas(width: float, height: float, *, left: float, right: float, bottom: float, top: float) -> Canvas:
     """A figure of width × height points with one axes; margins in points."""
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)
     figure.patch.set_visible(False)
@@ -159,7 +159,7 @@ def _canvas(width: float, height: float, *, left: float, right: float, bottom: f
     axes = figure.add_axes(box)
     axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color=_FAINT, linewidth=0.7)
+    axes.grid(color=FAINT, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, pad=5)
     return figure, axes
@@ -176,7 +176,7 @@ def _root_ticks(furthest: float) -> list[float]:
 
 
 def _draw_point(axes: Axes, point: Point) -> None:
-    colour, kl = _MODEL[point.mark.colour], max(point.kl, 0.0)
+    colour, kl = MODEL[point.mark.colour], max(point.kl, 0.0)
     if len(point.path) > 1:
         x, y = zip(*point.path, strict=True)
         axes.plot(np.maximum(x, 0), y, color=colour, linewidth=1.2, alpha=0.45, zorder=2)
@@ -269,7 +269,7 @@ def _slot(model: str) -> str:
     return "slot" + model.encode().hex() + "end"
 
 
-def _inline(figure: Figure, name: str, points: Sequence[Point]) -> Markup:
+def inline(figure: Figure, name: str, points: Sequence[Point]) -> Markup:
     """The figure as an SVG element to stand in a page: unique ids, CSS variables, both languages."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

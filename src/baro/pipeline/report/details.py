@@ -32,8 +32,10 @@ class Details:
         sampling: how answers were drawn, e.g. "temperature 0.7, at most 64 tokens".
         prompts: held-out prompts every model answered.
         confidence: level of all intervals, a share.
+        shifts: model -> its token shift from the base model, as `evals.shift` found it.
         correlation: Spearman's rank correlation of proxy reward and judge over the answers of all models.
         correlations: the same within the answers of each model.
+        health: reward stage -> its health card, whose page is health/<stage>.html.
     """
 
     command: str
@@ -51,5 +53,7 @@ class Details:
     sampling: str | Words | None = None
     prompts: int | None = None
     confidence: float = 0.95
+    shifts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     correlation: float | None = None
     correlations: Mapping[str, float | None] = field(default_factory=dict)
+    health: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -21,6 +21,11 @@ NAMES = pairs(
         "dpo": ("DPO", "DPO"),
         "ppo": ("PPO", "PPO"),
         "ppo_no_kl": ("PPO without KL", "KL 없는 PPO"),
+        "kto": ("KTO", "KTO"),
+        "online_dpo": ("Online DPO", "온라인 DPO"),
+        "group": ("Group method", "그룹 방법"),
+        "rloo": ("RLOO", "RLOO"),
+        "grpo": ("GRPO", "GRPO"),
         "prepare": ("Data", "데이터 준비"),
         "world": ("World", "세계"),
         "pretrain": ("Pre-training", "사전 학습"),
@@ -129,6 +134,13 @@ ALARMS = pairs(
         "diversity_collapsed": ("less variety", "다양성 감소"),
         "length_drift": ("length drift", "길이 변화"),
         "capability_lost": ("capability lost", "능력 저하"),
+        "length_exploit": ("length exploited", "길이 악용"),
+        "collapse": ("collapse", "붕괴"),
+        "value_useless": ("critic useless", "가치 모델 무용"),
+        "chosen_likelihood_falls": ("chosen answers fall", "고른 답변 하락"),
+        "sampler_trainer_mismatch": ("sampler ≠ trainer", "표본 ≠ 학습"),
+        "stale_reference": ("wrong reference", "기준 모델 어긋남"),
+        "ensemble_disagrees": ("ensemble disagrees", "앙상블 불일치"),
     }
 )
 ALARM_MEANINGS = pairs(
@@ -158,6 +170,22 @@ ALARM_MEANINGS = pairs(
             "The model has become worse at tasks it could do before.",
             "전에 하던 과제를 더 못하게 되었습니다.",
         ),
+        "length_exploit": ("Longer answers earn more, so answers grew.", "긴 답이 점수를 더 받아 답이 길어졌습니다."),
+        "collapse": ("Answers repeat, or no longer end.", "답이 반복되거나 끝나지 않습니다."),
+        "value_useless": ("The critic explains nothing.", "가치 모델이 아무것도 설명하지 못합니다."),
+        "chosen_likelihood_falls": (
+            "The margin grew, but the chosen answers themselves became less likely.",
+            "차이는 커졌지만 고른 답변 자체의 가능도가 떨어졌습니다.",
+        ),
+        "sampler_trainer_mismatch": (
+            "Sampler and trainer disagree about probabilities.",
+            "표본 추출과 학습의 확률이 서로 다릅니다.",
+        ),
+        "stale_reference": ("The reference is another model.", "기준 모델이 다른 모델입니다."),
+        "ensemble_disagrees": (
+            "The reward models disagree more and more.",
+            "보상 모델들의 의견 차이가 커지고 있습니다.",
+        ),
     }
 )
 
@@ -170,6 +198,7 @@ FIGURES = pairs(
         "loss": ("loss, nats per pair", "손실, 쌍당 nat"),
         "accuracy": ("accuracy on pairs", "쌍 정확도"),
         "exact_match": ("exact match", "완전 일치"),
+        "exact_match_unseen": ("of facts only the pre-training text tells", "사전학습 글에만 나온 사실"),
         "format": ("right form", "형식 준수"),
         "acceptance": ("answers kept", "고른 답변 비율"),
         "reward": ("proxy reward", "대리 보상"),
@@ -187,6 +216,9 @@ FIGURES = pairs(
         "policy/clipfrac_avg": ("clipped share of tokens", "잘린 토큰 비율"),
         "val/length": ("length, tokens per answer", "길이, 답변당 토큰"),
         "val/ended": ("answers that end", "끝맺은 답변 비율"),
+        "watch/held_out": ("held-out reward model", "따로 둔 보상 모델"),
+        "watch/gold": ("gold judge", "심판 점수"),
+        "watch/distinct_2": ("distinct token pairs", "서로 다른 토큰 쌍"),
         "val/explained_variance": ("variance the critic explains", "가치 모델이 설명하는 분산"),
     }
 )
@@ -200,7 +232,16 @@ NUMBERED = pairs(
 )
 # Figures that are shares and are written as percentages.
 _SHARES = frozenset(
-    {"exact_match", "format", "accuracy", "acceptance", "rewards/accuracies", "policy/clipfrac_avg", "val/ended"}
+    {
+        "exact_match",
+        "exact_match_unseen",
+        "format",
+        "accuracy",
+        "acceptance",
+        "rewards/accuracies",
+        "policy/clipfrac_avg",
+        "val/ended",
+    }
 )
 
 

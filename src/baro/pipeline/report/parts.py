@@ -24,18 +24,23 @@ COLUMNS = ("judge", "win_rate", "reward", "kl", "capability", "text_nats", "eos_
 def head(report: Mapping[str, Any], details: Details) -> dict[str, Any]:
     """What run this is, and the way around the page."""
     words = {"seed": report["seed"], "device": report["device"], "threads": report["threads"]}
-    anchors = ("result", "frontier", "samples", "run", "curves", "warnings", "settings", "again")
+    anchors = ("result", "frontier", "health", "samples", "run", "curves", "warnings", "settings", "again")
     return {
         "version": report["baro"],
         "recipe": visible(str(report["recipe"])),
         "title": {lang: visible(text) for lang, text in fill(PAGE["title"], recipe=report["recipe"]).items()},
-        "contents": [(a, f"nav_{a}") for a in anchors if report["models"] or a != "frontier"],
+        "contents": [(a, PAGE[f"nav_{a}"]) for a in anchors if _there(a, report, details)],
         "made_with": fill(PAGE["made_with"], **words, time=numbers.seconds(report["seconds"])),
         "judge": _judge(details),
         "warnings": [both(warning) for warning in details.warnings],
         "configs": [(stage, visible(text)) for stage, text in details.configs.items()],
         "command": visible(details.command),
     }
+
+
+def _there(anchor: str, report: Mapping[str, Any], details: Details) -> bool:
+    """Whether the page has this section."""
+    return bool({"frontier": report["models"], "health": details.health}.get(anchor, True))
 
 
 def comparison(report: Mapping[str, Any], details: Details, found: Findings) -> dict[str, Any]:
@@ -204,6 +209,22 @@ def _point(
         path=tuple(path),
         flagged=flagged,
     )
+
+
+def shift(details: Details) -> dict[str, Any]:
+    """How the tokens of each model's greedy answers rank under the base model."""
+    return {
+        "shifts": [
+            {
+                "model": model,
+                "shares": [
+                    (found[kind], numbers.percent(found[kind])) for kind in ("unshifted", "marginal", "shifted")
+                ],
+                "tokens": ", ".join(repr(each["token"]) for each in found["most_shifted"][:8]),
+            }
+            for model, found in details.shifts.items()
+        ]
+    }
 
 
 def samples(report: Mapping[str, Any], details: Details, found: Findings) -> dict[str, Any]:

@@ -154,6 +154,9 @@ PAGE = pairs(
         "contents": ("Contents", "차례"),
         "nav_result": ("Result", "결과"),
         "nav_frontier": ("Reward and KL", "보상과 KL"),
+        "nav_health": ("Reward model", "보상 모델"),
+        "health": ("Can the reward be trusted?", "보상을 믿을 수 있나?"),
+        "health_page": ("The whole health card", "건강 카드 전체"),
         "nav_samples": ("Answers", "답변"),
         "nav_run": ("What was run", "실행 내용"),
         "nav_curves": ("Curves", "곡선"),
@@ -229,6 +232,19 @@ PAGE = pairs(
         ),
         "chart_curve": ("{stage}, {series}: from {first} to {last}", "{stage}, {series}: {first}에서 {last}까지"),
         "chart_graph": ("Stages and what they take: {values}", "단계와 그 입력: {values}"),
+        "shift": ("What alignment changed, token by token", "정렬이 바꾼 것, 토큰별로"),
+        "shift_lead": (
+            "The tokens of each model’s greedy answers by their rank under the base model: unshifted where they are its"
+            " first choice, marginal where its second or third, shifted beyond that (Lin et al. 2024; Llama-2-7b-chat:"
+            " 77.7, 14.5 and 7.8 %). Few shifted tokens mean that alignment taught form rather than knowledge.",
+            "각 모델의 탐욕적 답변을 이루는 토큰이 기본 모델에서 몇 번째 선택이었는지 보았습니다. 첫째면 그대로, 둘째나"
+            " 셋째면 조금, 그 밖이면 바뀐 것입니다(Lin et al. 2024, Llama-2-7b-chat은 77.7, 14.5, 7.8 %). 바뀐 토큰이"
+            " 적으면 정렬이 지식보다 형식을 가르쳤다는 뜻입니다.",
+        ),
+        "unshifted": ("unshifted", "그대로"),
+        "marginal": ("marginal", "조금"),
+        "shifted": ("shifted", "바뀜"),
+        "most_shifted": ("shifted most often", "가장 많이 바뀐 토큰"),
         "samples": ("The same prompts, side by side", "같은 프롬프트, 나란히"),
         "samples_lead": (
             "Judge first, then proxy reward. {shown} of {count} prompts.",

@@ -1,0 +1,153 @@
+"""Runs the sides of one work in turn: A B A B …, after a check that they compute the same, and sums up."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import tasks
+
+ROOT = Path(__file__).parents[1]
+OLD_TRL = Path(__file__).parent / ".venv-trl-1.8" / "bin" / "python"
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
+SIDES = {
+    "baro": "",
+    "trl": "as shipped",
+    "trl-malloc": "with the allocator's thresholds raised",
+    "trl-tuned": "the same, gradient checkpointing off",
+}
+"""Who is compared; the first is what the ratios are of."""
+TOLERANCE = 2e-3
+"""Two losses agree within this part of their size."""
+
+
+class FailedError(Exception):
+    """A side ended, or the sides do not compute the same."""
+
+
+def unavailable(work: str) -> str:
+    """Why a work cannot be compared here; empty when it can."""
+    if work == "ppo" and not OLD_TRL.exists():
+        return "TRL 1.8.0 is not installed: make bench/.venv-trl-1.8/ready"
+    return ""
+
+
+@dataclass
+class Side:
+    """A worker process and its timed rounds (seconds, units)."""
+
+    name: str
+    process: subprocess.Popen
+    rounds: list[dict[str, float]]
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """Send a line, read the answer."""
+        assert self.process.stdin is not None
+        if what:
+            self.process.stdin.write(what + "\n")
+            self.process.stdin.flush()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise FailedError(f"{self.name} ended: {_last_words(self.process)}")
+        return json.loads(line)
+
+    def summary(self) -> dict[str, Any]:
+        """Median rate, spread and what was measured."""
+        rates = sorted(turn["units"] / turn["seconds"] for turn in self.rounds)
+        middle = statistics.median(rates)
+        return {"median": middle, "spread": (rates[-1] - rates[0]) / middle, "rates": rates}
+
+
+def start(side: str, work: str, asked, folder: Path) -> Side:
+    """The worker of a side, set up."""
+    trl = "trl-1.8" if work == "ppo" else "trl"
+    python = str(OLD_TRL) if work == "ppo" and side != "baro" else sys.executable
+    words = [python, "-m", "bench.worker", "baro" if side == "baro" else trl, work, asked.size, str(folder)]
+    words += ["--threads", str(asked.threads), *(["--tuned"] if side == "trl-tuned" else [])]
+    words += ["--busy"] if asked.busy else []
+    environment = os.environ | {"OMP_NUM_THREADS": str(asked.threads), "PYTHONPATH": f"{ROOT}/src:{ROOT}"}
+    environment |= MALLOC if side in ("trl-malloc", "trl-tuned") else {}
+    cores = sorted(os.sched_getaffinity(0))[-asked.threads :]
+    log = (folder / f"{side}.log").open("w+")
+    process = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        preexec_fn=None if asked.busy else lambda: os.sched_setaffinity(0, cores),
+    )
+    process.log = log  # type: ignore[attr-defined]
+    found = Side(side, process, [])
+    found.ask("")
+    return found
+
+
+def _last_words(process) -> str:
+    process.log.seek(0)
+    return " / ".join(process.log.read().strip().splitlines()[-3:])
+
+
+def agree(sides: list[Side]) -> list[float]:
+    """The figures of the check, or `FailedError` where a side has others."""
+    first, *others = [(side.name, side.ask("check")) for side in sides]
+    wanted = first[1]["check"]
+    for name, answer in others:
+        found = answer["check"]
+        if first[1].get("sampled") or not found:
+            continue
+        close = len(found) == len(wanted) and all(
+            one == other if answer.get("exact") else abs(one - other) <= TOLERANCE * max(abs(one), abs(other), 1e-6)
+            for one, other in zip(wanted, found, strict=True)
+        )
+        if not close:
+            raise FailedError(f"the sides do not compute the same: {first[0]} {wanted[:8]}, {name} {found[:8]}")
+    return wanted
+
+
+def compare(work: str, asked, folder: Path) -> dict[str, Any]:
+    """Every side's figures, the ratio of ours to each, the share of the FLOP limit, memory and the load."""
+    sides = []
+    try:
+        for name in asked.sides:
+            sides.append(start(name, work, asked, folder))
+        checked = agree(sides)
+        before = os.getloadavg()
+        for turn in range(asked.rounds + 1):
+            for side in sides:
+                found = side.ask("round")
+                if turn:  # the first is the warm-up
+                    side.rounds.append(found)
+        ends = {side.name: side.ask("peak") for side in sides}
+    finally:
+        for side in sides:
+            side.process.kill()
+            side.process.wait()
+    figures = {side.name: side.summary() | {"peak_bytes": ends[side.name]["bytes"]} for side in sides}
+    peak = max(end["flops"] for end in ends.values())
+    mean_length = _mean_length(work, sides, checked)
+    for figure in figures.values():
+        figure["ratio"] = figures[sides[0].name]["median"] / figure["median"]
+        least = tasks.least(work, asked.size, mean_length)
+        figure["share"] = figure["median"] * least / peak if least else None
+    return {
+        "unit": tasks.UNITS[work], "sides": figures, "peak_flops": peak, "check": checked[:8],
+        "load_before": before, "load_after": os.getloadavg(), "rounds": asked.rounds,
+        "seconds": "CPU" if asked.busy else "wall",
+    }  # fmt: skip
+
+
+def _mean_length(work: str, sides: list[Side], checked: list[float]) -> float:
+    """Tokens of a sampled answer on our side."""
+    if work.startswith("generate"):
+        return statistics.fmean(turn["units"] for turn in sides[0].rounds) / 64
+    return checked[0] if work == "ppo" and checked else 0.0

@@ -1,0 +1,1 @@
+"""Preference data by hand: two answers side by side, blind."""

@@ -1,0 +1,51 @@
+"""Bugs in what makes it fast: shared prompts, slots, the process."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+SHARED = "models/test_shared.py"
+GRADIENTS = SHARED + "::test_log_probs_and_gradients_equal_the_unshared_ones"
+
+MUTANTS = [
+    Mutant(
+        name="prompts that only begin alike are taken for the same",
+        incident="T26 transformers#31629",
+        file="data/packing.py",
+        old="owners.setdefault(tokens[start:end].tobytes(), index)",
+        new="owners.setdefault(tokens[start : start + 2].tobytes(), index)",
+        test="data/test_packing.py::test_equal_prompts_are_shared_by_hand",
+    ),
+    Mutant(
+        name="a shared prompt learns from one of its answers only",
+        incident="T26 prefix sharing, gradient of the keys",
+        file="models/attention.py",
+        old="total.index_add_(0, ctx.moves.owner, gradient.index_select(0, ctx.moves.more))",
+        new="pass",
+        test=GRADIENTS,
+    ),
+    Mutant(
+        name="positions run on after a shared prompt",
+        incident="T27 position ids of shared prefixes",
+        file="models/forward.py",
+        old="tokens, positions = tokens[plan.kept], positions[plan.kept]",
+        new="tokens, positions = tokens[plan.kept], torch.arange(len(plan.kept))",
+        test=GRADIENTS,
+    ),
+    Mutant(
+        name="states of a shared row read as if nothing were shared",
+        incident="T12 shift by what was left out",
+        file="models/forward.py",
+        old="at = plan.home if at is None else plan.home[at]",
+        new="at = plan.home if at is None else at.clamp(max=len(plan.kept) - 1)",
+        test=GRADIENTS,
+    ),
+    Mutant(
+        name="an answer given the slot of a finished one goes on with its keys",
+        incident="T32 slot refill",
+        file="models/sample.py",
+        old="live[hole] = self.live[source]",
+        new="live[hole] = self.live[source]\n            moved = moved[:0]",
+        test="models/test_sample.py::test_the_sampler_believes_what_the_trainer_believes",
+    ),
+]
