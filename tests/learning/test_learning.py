@@ -307,8 +307,10 @@ def test_the_price_of_drift_holds_ppo_back(fit, files, speaker, reward, golden):
     assert 1 / 8 - 0.07 < golden(run.folder) < 0.45
 
 
-@pytest.mark.parametrize(("loss_type", "beta"), [("sigmoid", 0.1), ("ipo", 0.1), ("simpo", 2.0)])
-def test_dpo_learns_to_say_gold(fit, files, speaker, golden, loss_type, beta):
+@pytest.mark.parametrize(
+    ("loss_type", "beta", "rate"), [("sigmoid", 0.1, 5e-4), ("ipo", 0.1, 2e-4), ("simpo", 2.0, 5e-4)]
+)
+def test_dpo_learns_to_say_gold(fit, files, speaker, golden, loss_type, beta, rate):
     """Chance 1/8, and one half for the held-out pairs."""
     run = fit(
         "dpo",
@@ -317,7 +319,7 @@ def test_dpo_learns_to_say_gold(fit, files, speaker, golden, loss_type, beta):
         eval_dataset=files["unseen_pairs"],
         loss_type=loss_type,
         beta=beta,
-        learning_rate=5e-4,
+        learning_rate=rate,
         num_train_epochs=4.0,
     )
     assert run.metrics["accuracy"] == 1.0
