@@ -296,6 +296,9 @@ def test_rows_that_are_left_out_are_warnings(rows, tmp_path):
 def test_a_bounded_look(rows, written):
     report = examine(written(rows["instruct"]), max_rows=100)
     assert (report.files[0].rows, report.files[0].complete) == (100, False)
+    short = examine(written(rows["instruct"]), max_letters=1_000).files[0]
+    assert 0 < short.rows < 50
+    assert not short.complete
     assert tell.verdict(report) == "nothing wrong in the first 100 rows"
 
 
