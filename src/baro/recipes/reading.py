@@ -22,7 +22,7 @@ NOUNS: dict[Callable[..., Dataset], Noun] = {
     read_preferences: "preferences",
     read_prompts: "prompts",
 }
-ROWS, RENDERED = 20_000, 1_000  # looked at before a run, in each file: a second or two
+ROWS, LETTERS, RENDERED = 20_000, 20_000_000, 1_000  # looked at before a run, in each file: a few seconds
 
 
 def read(reader: Callable[..., Dataset], config, run, tokenizer: Any = None) -> list:
@@ -81,6 +81,7 @@ def look_over(config, run, noun: Noun | None, tokenizer: Any) -> None:
         format=config.format,
         lenient=config.on_bad_row == "skip",
         max_rows=min(ROWS, config.max_samples or ROWS),
+        max_letters=LETTERS,
     )
     if dist.main_rank():
         tell.write_json(report, Path(config.output_dir) / "data_check.json")

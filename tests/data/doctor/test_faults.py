@@ -6,11 +6,13 @@ import random
 from pathlib import Path
 
 import faults
+import numpy as np
 import pytest
 from faults import FAULTS, LONG, PLACES, spoilt
 
 from baro.data.dialects import FORMATS
 from baro.data.doctor import tell
+from baro.data.doctor.duplicates import KEPT, jaccard
 from baro.data.doctor.examine import examine
 from baro.data.doctor.registry import SEVERITY, Setting
 from baro.data.doctor.words import words
@@ -86,6 +88,17 @@ def test_near_duplicates(rows, written):
 def test_texts_that_differ_in_a_number_are_no_near_duplicates(written):
     texts = [{"text": LONG.replace("village", f"village number {number}")} for number in range(30)]
     assert found(examine(written(texts))) == {}
+
+
+def test_very_long_texts_are_compared_in_little_memory():
+    """The estimate from the smallest hashes is near the true share; below that size it is the true share."""
+    draw = np.random.default_rng(0)
+    for size in (100, 50_000):
+        pool = np.unique(draw.integers(0, 1 << 32, size * 2, dtype=np.uint32))
+        draw.shuffle(pool)
+        first, second = np.sort(pool[: int(size * 1.2)]), np.sort(pool[int(size * 0.1) : int(size * 1.3)])
+        found = jaccard(first[:KEPT], second[:KEPT])
+        assert found == pytest.approx(1.1 / 1.3, abs=1e-9 if size == 100 else 0.05)
 
 
 def test_several_answers(rows, written):
@@ -283,6 +296,9 @@ def test_rows_that_are_left_out_are_warnings(rows, tmp_path):
 def test_a_bounded_look(rows, written):
     report = examine(written(rows["instruct"]), max_rows=100)
     assert (report.files[0].rows, report.files[0].complete) == (100, False)
+    short = examine(written(rows["instruct"]), max_letters=1_000).files[0]
+    assert 0 < short.rows < 50
+    assert not short.complete
     assert tell.verdict(report) == "nothing wrong in the first 100 rows"
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import zlib
 from array import array
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from baro.data.doctor.case import Case
-from baro.data.doctor.registry import EVERY, Hit, Setting, set_check, short
+from baro.data.doctor.registry import EVERY, Hit, Setting, set_check
 
 WORD = re.compile(r"\w+")
 WORDS = 20  # of a text that is long enough to be nearly another
@@ -21,6 +20,8 @@ LONG, ALIKE, ALIKE_SHORT = (
     0.8,
     0.9,
 )  # share of word triples in common (Jaccard); short texts of one mould share many
+FIRST = 20_000  # characters of a text that are compared
+KEPT = 400  # smallest hashes of its triples kept: exact up to 400 triples, within about 0.02 beyond
 PERMUTATIONS, BAND = 64, 4  # 16 bands of 4: a pair of 0.8 is found with probability 0.9998
 
 
@@ -84,7 +85,6 @@ class SeveralAnswers:
 
     def __init__(self, setting: Setting) -> None:
         self.hashes = Hashes()
-        self.examples: dict[int, str] = {}
 
     def add(self, case: Case) -> None:
         """One more row."""
@@ -134,20 +134,14 @@ class Frequent:
     """One whole sentence that answers many different questions."""
 
     def __init__(self, setting: Setting) -> None:
-        self.rows, self.counts, self.texts = 0, Counter[int](), dict[int, str]()
-        self.hashes = Hashes()
+        self.rows, self.hashes = 0, Hashes()
 
     def add(self, case: Case) -> None:
         """One more row."""
         self.rows += 1
         text = same(case.answer)
         if len(text) >= 24 and " " in text:
-            key = hash(text)
             self.hashes.add(text, same(case.question), case.place)
-            if len(self.counts) < 100_000:
-                self.counts[key] += 1
-                if self.counts[key] == 20:
-                    self.texts[key] = short(case.answer, 80)
 
     def hits(self) -> Iterator[Hit]:
         """From 20 questions and 2 % of the rows on."""
@@ -172,7 +166,7 @@ class Near:
         self.blank = MinHash(PERMUTATIONS, hashfunc=int, seed=1)
         self.shingles: list[np.ndarray] = []
         self.numbers: list[int] = []
-        self.places, self.exact = array("q"), array("q")
+        self.places = array("q")
         self.signatures = array("Q")
         self.seen: set[int] = set()
 
@@ -181,7 +175,7 @@ class Near:
         if len(self.places) + len(self.short.places) >= self.most or case.unreadable:
             return
         text = f"{case.question}\n{case.answer}\n{case.worse}"
-        words = WORD.findall(text.lower())
+        words = WORD.findall(text[:FIRST].lower())
         if len(words) < WORDS:
             if words:
                 self.short.add((same(case.question), same(case.answer), same(case.worse)), text, case.place)
@@ -194,7 +188,7 @@ class Near:
         sketch = self.blank.copy()
         sketch.update_batch(list(triples))
         self.signatures.extend(sketch.hashvalues.tolist())
-        self.shingles.append(np.fromiter(sorted(triples), np.uint32, len(triples)))
+        self.shingles.append(np.array(sorted(triples)[:KEPT], np.uint32))
         self.numbers.append(hash(tuple(sorted(word for word in words if word.isdigit()))))
         self.places.append(case.place)
 
@@ -233,6 +227,10 @@ class Near:
 
 
 def jaccard(first: np.ndarray, second: np.ndarray) -> float:
-    """|A ∩ B| / |A ∪ B| of two sorted sets."""
-    common = len(np.intersect1d(first, second, assume_unique=True))
-    return common / (len(first) + len(second) - common)
+    """|A ∩ B| / |A ∪ B| of two sorted sets, of which the `KEPT` smallest are known: the share of the smallest of both.
+
+    (Broder 1997, "On the resemblance and containment of documents": of A ∪ B's k smallest, the share in A ∩ B.)
+    """
+    union = np.union1d(first, second)[: KEPT if KEPT in (len(first), len(second)) else None]
+    common = np.intersect1d(first, second, assume_unique=True)
+    return float(np.isin(union, common, assume_unique=True).mean())

@@ -100,6 +100,7 @@ def examine(
     plain: bool | None = None,
     lenient: bool = False,
     max_rows: int | None = None,
+    max_letters: int | None = None,
 ) -> Report:
     """What is wrong with data files.
 
@@ -109,7 +110,7 @@ def examine(
         noun: what the files are read as; None to go by the columns of most of their first rows.
         columns, format, plain: as in `read_dialogues`.
         lenient: rows that cannot be used are left out by the run: a warning, not an error.
-        max_rows: rows looked at in each file; None for all.
+        max_rows, max_letters: rows, and characters of them, looked at in each file; None for all.
 
     Raises:
         DataError: a file is not there, or nothing of it can be read.
@@ -121,7 +122,7 @@ def examine(
         one = _File(path, expected, replace(setting, noun=expected, lengths=[]), lenient, report)
         one.way = Way(expected, columns, format, plain) if expected else None
         one.columns = columns
-        one.run(max_rows)
+        one.run(max_rows, max_letters)
     order = list(SEVERITY)
     report.findings.sort(key=lambda found: (found.severity != "error", order.index(found.check)))
     return report
@@ -153,11 +154,11 @@ class _File:
         self.first: dict[str, Any] = {}
         self.numbers = array("q")
 
-    def run(self, max_rows: int | None) -> None:
+    def run(self, max_rows: int | None, max_letters: int | None) -> None:
         """All rows, then what the checks say at the end."""
         self.report.files.append(self.examined)
         try:
-            for case in self._cases(max_rows):
+            for case in self._cases(max_rows, max_letters):
                 self._examine(case)
         except DataError as error:
             if not self.examined.rows:
@@ -170,9 +171,10 @@ class _File:
         self.report.findings += self.found.values()
         self._choose()
 
-    def _cases(self, max_rows: int | None) -> Iterator[Case]:
+    def _cases(self, max_rows: int | None, max_letters: int | None) -> Iterator[Case]:
+        letters = 0
         for place, row in enumerate(rows_of(self.path)):
-            if max_rows is not None and place >= max_rows:
+            if place == max_rows or (max_letters is not None and letters >= max_letters):
                 self.examined.complete = False
                 return
             self.numbers.append(row.number)
@@ -187,6 +189,7 @@ class _File:
             except DataError as error:
                 case.problem, case.unreadable = error, bool(row.problem)
             case.take_apart()
+            letters += len(case.whole)
             yield case
 
     def _examine(self, case: Case) -> None:

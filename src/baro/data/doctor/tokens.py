@@ -14,6 +14,7 @@ from baro.data.templates import end_tokens, render_all, render_pairs, render_pro
 from baro.data.traits import templated, traits_of
 
 AT_ONCE = 256
+MEASURED = 1_000_000  # rows whose lengths are remembered
 CLOSELY = 200  # rows whose template is looked at turn by turn
 NAMES: dict[str, Severity] = {
     "truncated": "warning",
@@ -97,7 +98,8 @@ class Tokens:
     def _about_row(self, case: Case, sides: tuple[Sequence, ...]) -> dict[str, str]:
         tokenizer, limit, found = self.setting.tokenizer, self.setting.max_length, dict[str, str]()
         learns = self.setting.noun != "prompts"
-        self.setting.lengths.append((sum(len(s.tokens) for s in sides), sum(s.count for s in sides)))
+        if len(self.setting.lengths) < MEASURED:
+            self.setting.lengths.append((sum(len(s.tokens) for s in sides), sum(s.count for s in sides)))
         for side in sides:
             size, left = len(side.tokens), sum(side.learn[1:limit])
             if learns and (side.count == 0 or left == 0):
