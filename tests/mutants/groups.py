@@ -191,7 +191,7 @@ MUTANTS = [
         file="recipes/episodes.py",
         old="rows=[each.row for each in live])",
         new="rows=[0 for each in live])",
-        test="recipes/test_episodes.py::test_an_episode_depends_on_its_row_and_number_alone",
+        test="recipes/test_episodes.py::test_later_turns_are_drawn_apart_too",
     ),
     Mutant(
         name="a failed reward loses what was learnt",

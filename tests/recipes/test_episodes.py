@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from baro.core.errors import BaroError
+from baro.engine import checkpoint
 
 WORLD = """
 from dataclasses import replace
@@ -147,6 +148,13 @@ def test_an_episode_depends_on_its_row_and_number_alone(played):
     assert played(first_row=1, prompts=1).groups[0][0].sequence.tokens != whole[0][0].sequence.tokens
 
 
+def test_later_turns_are_drawn_apart_too(played):
+    """The model is close to uniform: episodes that shared their random numbers would share their words."""
+    second = [episode.turns[1].answer.tokens[0] for group in played(prompts=3).groups for episode in group]
+    assert len(second) >= 6
+    assert len(set(second)) > len(second) / 2
+
+
 @pytest.mark.invariant("I23", "I26")
 @pytest.mark.parametrize("method", ["ppo", "group", "online_dpo", "rejection"])
 def test_every_method_runs_on_several_turns(train, talk, method):
@@ -220,6 +228,7 @@ def test_a_reward_that_fails_names_the_prompt_and_the_mended_run_goes_on_to_the_
     assert "Colour of the" in caught.value.message
     done = (tmp_path / "broken" / "metrics.jsonl").read_text().count("\n")
     assert done > 0
+    assert checkpoint.listing(tmp_path / "broken" / "checkpoints"), "what was learnt until then is kept"
     (tmp_path / "mended").touch()
     mended, whole = train(method, "broken", **broken), train(method, "whole", **broken)
     assert weights(mended.folder) == weights(whole.folder)
