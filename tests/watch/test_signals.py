@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import linregress
 
-from baro.watch.signals import acceleration, explained_by, mismatch, repeated
+from baro.watch.signals import explained_by, mismatch, repeated
 
 
 def test_what_length_explains_is_a_line_s_share_of_variance():
@@ -27,9 +27,3 @@ def test_only_answers_to_other_prompts_are_repeats():
 def test_mismatch_is_per_token_whatever_its_sign():
     assert mismatch([[-1.0, -2.0], [-3.0]], [[-1.1, -1.9], [-3.4]]) == pytest.approx(0.2)
     assert mismatch([], []) == 0.0
-
-
-def test_acceleration():
-    assert acceleration([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(0.0)
-    assert acceleration([n**2 for n in range(9)]) == pytest.approx(2 * 9)  # second difference of means 3 apart
-    assert acceleration([1.0, 5.0]) == 0.0

@@ -95,7 +95,7 @@ def _eight_bit(device: torch.device) -> type:
         raise ConfigError(
             f"optim is adamw_8bit, which needs bitsandbytes: {error}.", hint="pip install 'baro[8bit]'"
         ) from error
-    except (RuntimeError, NotImplementedError, AttributeError) as error:
+    except RuntimeError as error:  # what torch and bitsandbytes raise where a device has no kernel
         raise ConfigError(
             f"optim is adamw_8bit, but bitsandbytes does not run on {device}: {error}.", hint="Use optim=adamw_torch."
         ) from error

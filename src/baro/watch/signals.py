@@ -35,11 +35,3 @@ def mismatch(sampled: Items[Items[float]], trained: Items[Items[float]]) -> floa
     """Mean distance (nats per token) of the log-probabilities noted while sampling from those the trainer computes."""
     pairs = [(a, b) for one, other in zip(sampled, trained, strict=True) for a, b in zip(one, other, strict=True)]
     return float(np.mean([abs(a - b) for a, b in pairs])) if pairs else 0.0
-
-
-def acceleration(series: Items[float]) -> float:
-    """Second difference of a series over its last three thirds: by how much its growth grew; 0 for a straight line."""
-    if len(series) < 3:
-        return 0.0
-    first, middle, last = (float(np.mean(part)) for part in np.array_split(np.asarray(series, dtype=np.float64), 3))
-    return last - 2 * middle + first

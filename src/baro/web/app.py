@@ -36,6 +36,7 @@ def create(access: Access, pages: Pages, *, title: str = "baro") -> FastAPI:
     """
     made = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
     made.add_middleware(Guard, access=access)
+    made.add_api_route("/colours.css", _colours, methods=["GET"])
     made.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
 
     def failed(request: Request, error: Exception) -> Response:
@@ -54,6 +55,12 @@ def create(access: Access, pages: Pages, *, title: str = "baro") -> FastAPI:
     for kind in (BaroError, HTTPException, RequestValidationError):
         made.add_exception_handler(kind, failed)
     return made
+
+
+def _colours() -> Response:
+    from baro.pipeline.report.build import colours
+
+    return Response(colours(), media_type="text/css")
 
 
 async def form(request: Request) -> dict[str, str]:

@@ -22,7 +22,7 @@ from baro.pipeline.report.glossary import name
 from baro.pipeline.report.marks import marks
 from baro.pipeline.report.words import PAGE, fill
 
-__all__ = ["Details", "page", "render", "write"]
+__all__ = ["Details", "colours", "page", "render", "write"]
 
 
 def write(folder: Path, report: Mapping[str, Any], details: Details) -> Path:
@@ -69,7 +69,7 @@ def render(template: str, **values: Any) -> str:
     Args:
         template: file that extends frame.html.j2, which takes title, recipe, contents and version from `values`.
     """
-    style, script = _asset("style.css"), _asset("script.js")
+    style, script = colours() + _asset("style.css"), _asset("script.js")
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -96,6 +96,11 @@ def _everyone(report: Mapping[str, Any], details: Details) -> list[str]:
     """Every model that is named anywhere, those of the report first."""
     answered = [model for sample in details.samples for model in sample["answers"]]
     return list(dict.fromkeys([*report["models"], *details.paths, *answered, *details.health]))
+
+
+def colours() -> str:
+    """The colours of every page, light and dark, as CSS variables."""
+    return _asset("colours.css")
 
 
 def _asset(file: str) -> str:
