@@ -98,14 +98,30 @@ def test_a_reference_that_is_another_model_is_noticed(train, move, model):
     assert "stale_reference" in alarms(other)
 
 
+class Config:
+    on_alarm, environment = "log", None
+
+
+class Run:
+    def say(self, text):
+        pass
+
+
+class Sums(Config):
+    environment = "sums"
+
+
+def test_becoming_sure_is_no_collapse_where_there_is_one_right_answer():
+    rings = {}
+    for config in (Config, Sums):
+        watcher = Watcher(config(), Run(), None, None)
+        for number in range(8):
+            watcher.note({"objective/entropy": 2.0 * 0.6**number}, answers=4)
+        rings[config] = [alarm["code"] for alarm in watcher.raised]
+    assert rings == {Config: ["collapse"], Sums: []}
+
+
 def test_the_state_holds_all_it_has_seen():
-    class Config:
-        on_alarm = "log"
-
-    class Run:
-        def say(self, text):
-            pass
-
     one, other = Watcher(Config(), Run(), None, None), Watcher(Config(), Run(), None, None)
     for number in range(6):
         one.note({"objective/kl": 5.0 * number}, answers=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Watcher:
     ) -> None:
         self.config, self.run, self.model, self.tokenizer = config, run, model, tokenizer
         self.limits, self.referees = limits or rules.Limits(), referees or {}
+        if getattr(config, "environment", None):
+            self.limits = replace(self.limits, entropy=0.0)  # where there is one right answer, being sure is the aim
         self.history: list[dict[str, float]] = []
         self.raised: list[dict[str, Any]] = []
         self.update: dict[str, float] = {}
@@ -99,7 +102,7 @@ class Watcher:
         if self.reason and self.config.on_alarm == "rewind" and self.best:
             folder = Path(self.config.output_dir) / BEST
             dist.barrier()
-            best = language_model(folder, dtype=self.config.dtype, device=self.config.device)
+            best = language_model(folder, **self.config.trained)
             self.model.load_state_dict(best.state_dict())
             self.run.say(f"rewound to the weights after rollout {self.best[0]}, the best by the held-out reward model.")
 
@@ -147,8 +150,7 @@ def referees(config, tokenizer) -> dict[str, Scores]:
     """What only watches: the held-out reward model, the gold judge, whichever the settings name."""
     found: dict[str, Scores] = {}
     if config.held_out_reward_model:
-        place = {"dtype": config.dtype, "device": config.device}
-        found["held_out"] = by_model(config.held_out_reward_model, tokenizer, **place)
+        found["held_out"] = by_model(config.held_out_reward_model, tokenizer, **config.frozen)
     if config.reward_ensemble:
         found["disagreement"] = disagreement_of(config, tokenizer)
     if config.judge:
