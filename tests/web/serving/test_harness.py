@@ -98,7 +98,7 @@ def test_likelihoods_of_batches_of_token_ids_are_those_of_the_model(caller, spea
     for (log, _), (context, continuation) in zip(found, rows, strict=True):
         assert log == pytest.approx(truth(tiny_model, context, continuation), abs=2e-3)
     assert [greedy for _, greedy in found] == [True, False] * 4
-    next_token = caller.completions.create(model="tiny", prompt=sum(rows[0], []), temperature=0, max_tokens=1)
+    next_token = caller.completions.create(model="tiny", prompt=[*rows[0][0], *rows[0][1]], temperature=0, max_tokens=1)
     assert next_token.choices[0].finish_reason == "stop", "the case this test is about"
 
 
