@@ -36,7 +36,6 @@ def test_only_what_is_new_is_read_and_half_a_line_waits(tmp_path):
     assert figures.version != seen
     assert figures.curve("loss", points=10, smooth=0) == {"x": [1, 2, 3], "y": [3, 2, 1]}
     assert figures.curve("kl", points=10, smooth=0) == {"x": [2], "y": [0.5]}
-    assert figures.last() == {"step": 3, "loss": 1.0, "kl": 0.5}
 
 
 def test_a_file_that_was_cut_back_or_replaced_is_read_anew(tmp_path):

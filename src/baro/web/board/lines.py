@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from array import array
@@ -37,6 +38,11 @@ class Figures:
     def behind(self) -> bool:
         """Whether more is in the file than has been read."""
         return self.offset < self.size
+
+    def look(self) -> None:
+        """How long the file is by now, without reading it."""
+        with self.lock, contextlib.suppress(OSError):
+            self.size = max(self.path.stat().st_size, self.offset)
 
     def refresh(self) -> None:
         """Read what is new, at most CHUNK bytes of it."""
@@ -86,16 +92,6 @@ class Figures:
         real = np.isfinite(y)
         x, y = thinned(x[real], smoothed(y[real], smooth), points)
         return {"x": x.tolist(), "y": [float(f"{value:.6g}") for value in y]}
-
-    def last(self) -> dict[str, float]:
-        """The newest value of every column."""
-        with self.lock:
-            found = {}
-            for key, column in self.columns.items():
-                value = next((v for v in reversed(column) if v == v), None)
-                if value is not None:
-                    found[key] = value
-            return found | ({"step": self.steps[-1]} if self.steps else {})
 
 
 def tail(path: Path, rows: int, most: int = 1 << 18) -> list[Any]:
