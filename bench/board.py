@@ -109,8 +109,9 @@ def paused(link: str, seconds: float = 12.0) -> list[float]:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(link)
         page.wait_for_selector("#charts canvas")
-        for box in page.query_selector_all("#runs input:not(:checked)"):
-            box.check()
+        while page.locator("#runs input:not(:checked)").count():
+            page.locator("#runs input:not(:checked)").first.click()
+            page.wait_for_timeout(100)
         page.wait_for_timeout(4000)
         page.evaluate(FRAMES)
         end = time.monotonic() + seconds

@@ -9,6 +9,7 @@ Text comes in pieces as soon as no later token can change it: half a character, 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import queue
@@ -134,6 +135,7 @@ class Speaker:
         self.turn, self.closing = threading.Condition(), False
         self.thread = threading.Thread(target=self._work, name=f"speaker {self.name}", daemon=True)
         self.thread.start()
+        self._warm()
 
     def __enter__(self) -> Speaker:
         return self
@@ -208,6 +210,14 @@ class Speaker:
         return future
 
     # --- the thread ---
+
+    def _warm(self) -> None:
+        """One short answer to nobody: the first of all would wait for what is made once."""
+        ended = threading.Event()
+        with contextlib.suppress(BaroError):
+            prompt, wish = render_prompt(self.tokenizer, [Message("user", "?")]), Wish(max_new_tokens=2, seed=0, tops=0)
+            self.ask(prompt, wish, lambda piece: ended.set() if piece.finish else None)
+            ended.wait()
 
     @torch.no_grad()
     def _work(self) -> None:
