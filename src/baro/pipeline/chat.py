@@ -96,6 +96,9 @@ class Talk:
         except BaroError as error:
             self.console.print(str(error), markup=False)
             return
+        except KeyboardInterrupt:  # a mistyped path is looked for at the hub, which may take long
+            self.console.print("The talk goes on with the model it had.")
+            return
         self.speaker.close()
         self.speaker = found
         self.console.print(f"{path} goes on with this talk.", markup=False)
