@@ -75,13 +75,13 @@ def prepared(folder: Path) -> Path:
     for n, pair in enumerate(read_pairs(folder / "judged.jsonl")[0]):
         better = WORTH[pair.models[0]] - WORTH[pair.models[1]] + draw.gauss(0, 1.2)
         for name, care in (("하나", 0.5), ("kim", 0.9), ("lee", 1.6)):
-            felt, left = better + draw.gauss(0, care), "ab"[n % 2]
+            felt, left = better + draw.gauss(0, care), draw.choice("ab")
             side = "tie" if abs(felt) < 0.2 else "a" if felt > 0 else "b"
             more = {"seconds": round(4 + 9 * draw.random(), 1), "tags": ["correct", "clear"][: n % 3]}
             store.record(pair, name, side, f"{n}-{name}", left=left, **more)
             if n % 5 == 0:
                 again = side if draw.random() < 0.85 else "a"
-                store.record(pair, name, again, f"{n}-{name}-2", left="ba"[n % 2], repeat=1, seconds=5)
+                store.record(pair, name, again, f"{n}-{name}-2", left="ba"["ab".index(left)], repeat=1, seconds=5)
     store.set("guideline", "Prefer the answer that is **true**, then the one that is *shorter*.")
     store.close()
     return folder / "choices.db"
@@ -133,7 +133,11 @@ def watching(visit: Visit, link: str) -> None:
     page = visit.page
     page.goto(link)
     page.wait_for_selector(".chart canvas")
-    page.wait_for_timeout(1500)
+    page.locator('#stages [aria-pressed="true"]').first.click()
+    page.locator('#stages [data-id="ppo"]').click()
+    page.wait_for_timeout(2500)
+    if visit.only:
+        page.locator("#curves").evaluate("node => node.scrollIntoView()")
     visit.shot("board", docs="board")
     page.locator("#samples").scroll_into_view_if_needed()
     visit.shot("samples", whole=False)
