@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from baro.recipes.watching import BEST, Watcher, _shown
+from baro.recipes.rollouts import kept
+from baro.recipes.watching import BEST, Watcher
 from baro.watch.rules import GRAVE, Limits
 
 REWARDS = """
@@ -142,9 +143,9 @@ def test_answers_are_shown_as_they_change(train, settings):
 
 
 def test_what_is_shown_of_a_long_run_grows_ever_slower():
-    assert all(_shown(rollout) for rollout in range(128))
+    assert all(kept(rollout) for rollout in range(128))
     for start in (128, 1024, 65_536):
-        assert sum(map(_shown, range(start, 2 * start))) == 64
+        assert sum(map(kept, range(start, 2 * start))) == 64
 
 
 def test_the_state_holds_all_it_has_seen():
