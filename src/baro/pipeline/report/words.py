@@ -309,6 +309,8 @@ PAGE = pairs(
         "terminal_eos_rate": ("ended", "끝맺음"),
         "terminal_distinct_2": ("dis-\ntinct-2", "dis-\ntinct-2"),
         "terminal_mean_length": ("length\ntokens", "길이\n토큰"),
+        "terminal_seconds": ("s per\nrun", "실행당\n초"),
+        "terminal_peak_bytes": ("memory", "메모리"),
         "where": ("The whole report: {path}", "전체 보고서: {path}"),
     }
 )
