@@ -95,11 +95,12 @@ def _entrant(recipe: Recipe, name: str) -> Entrant:
 
 
 def _complete(recipe: Recipe, method: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings with every default filled in, so that a trial can start from any of them."""
+    """The settings with the defaults of those that are tuned, and one cache of the reference for all runs of DPO."""
     kind = importlib.import_module(f"baro.recipes.{method}").Config
     checked = reader.load(kind, None, (), pending=(recipe.folder,), **given, output_dir=str(recipe.folder / "compare"))
     needed = {LENGTH[method], *KNOBS[method], "rollout_batch_size"} & set(kind.model_fields)
-    return given | {name: getattr(checked, name) for name in needed} | {"save_steps": 0}
+    kept = {"cache_dir": str(recipe.folder / "compare" / "cache")} if method == "dpo" else {}
+    return given | {name: getattr(checked, name) for name in needed} | {"save_steps": 0} | kept
 
 
 def needed(recipe: Recipe, found: Iterable[Entrant], reference: str) -> list[str]:

@@ -177,6 +177,7 @@ def _expected(first: Recipe, asked: list[Entrant], options: Options) -> dict[str
     """Seconds that every part is expected to take, in the order of the work."""
     found = {name: stage.minutes * 60 for name, stage in first.stages.items()}
     each = options.budget / (options.trials + options.seeds)
+    found |= {f"{one.name}-reference": 10.0 for one in asked if _caches(one)}
     found |= {f"{one.name}-pilot": 5.0 for one in asked}
     for one in asked:
         count = len(plan.trials(one.method, one.settings, options.trials))
@@ -206,7 +207,13 @@ def _split(config: Evaluation, folder: Path) -> None:
 
 
 def _speeds(match: Contest, shared: dict[str, float]) -> None:
-    """Run every method for a few updates, and share out its budget."""
+    """Run every method for a few updates, and share out its budget.
+
+    DPO's reference works out the log-probabilities of all pairs once; that is added to `shared`.
+    """
+    first = {f"{one.name}-reference": (one, {"max_steps": 1, "seed": 0}) for one in match.entrants if _caches(one)}
+    for name, result in match.runs(first).items():
+        shared[first[name][0].name] += result["seconds"]
     pilots = {}
     for one in match.entrants:
         size = plan.PILOT[plan.LENGTH[one.method]] * one.settings.get("rollout_batch_size", 1)
@@ -220,6 +227,10 @@ def _speeds(match: Contest, shared: dict[str, float]) -> None:
         match.prices[one.name] = plan.cost(one.method, settings, results[name]["seconds"], updates)
         count = len(plan.trials(one.method, one.settings, match.options.trials))
         match.given[one.name] = (match.options.budget - shared[one.name]) / (count + match.options.seeds)
+
+
+def _caches(one: Entrant) -> bool:
+    return "cache_dir" in one.settings
 
 
 def _tune(match: Contest) -> tuple[dict[str, dict], dict[str, dict]]:

@@ -78,16 +78,19 @@ COMPARE = pairs(
         "compute_lead": (
             "Seconds of training, of {time} for each method. The speed of each was measured first, and every run"
             " got the"
-            " length that fits its share. Where a method needs a reward model, that model’s training is in its"
-            " budget. Trials"
-            " and seeds are runs of the same length.",
-            "방법마다 {time} 가운데 쓴 학습 시간입니다. 먼저 방법별 속도를 재고, 몫에 맞는 길이로 돌렸습니다. 보상"
-            " 모델이"
-            " 필요한 방법은 그 학습 시간도 예산에 들어갑니다. 시험과 시드 실행은 길이가 같습니다.",
+            " length that fits its share. What only a method’s own way needs is in its budget, once: the training"
+            " of the"
+            " reward model, or the reference’s log-probabilities of all pairs. Trials and seeds are runs of the"
+            " same length.",
+            "방법마다 {time} 가운데 쓴 학습 시간입니다. 먼저 방법별 속도를 재고, 몫에 맞는 길이로 돌렸습니다. 그"
+            " 방법에만 필요한"
+            " 것, 곧 보상 모델의 학습이나 기준 모델이 모든 쌍에 매긴 로그확률도 한 번 예산에 들어갑니다. 시험과"
+            " 시드 실행은 길이가"
+            " 같습니다.",
         ),
         "method": ("Method", "방법"),
         "time_of_all": ("Training time", "학습 시간"),
-        "shared": ("reward model", "보상 모델"),
+        "shared": ("reward model or reference", "보상 모델 또는 기준"),
         "trials": ("trials", "시험"),
         "seeds": ("seeds", "시드"),
         "one_run": ("One run", "한 번 실행"),
