@@ -81,6 +81,7 @@ def page(report: Mapping[str, Any], details: Details) -> str:
         warnings=_warnings(report, details),
         configs=[(method, visible(text)) for method, text in details.configs.items()],
         command=visible(details.command),
+        file="compare.json",
         again_lead=COMPARE["again_lead"],
         time=time,
         tuning_prompts=count["tuning"],

@@ -127,10 +127,8 @@ COMPARE = pairs(
             " 다르게 바빴습니다.",
         ),
         "again_lead": (
-            "The same command goes on where it stopped; what is finished is not done again. Other settings of the"
-            " comparison"
-            " only do what is missing.",
-            "같은 명령은 멈춘 곳에서 이어지고 끝난 것은 다시 하지 않습니다. 비교 설정을 바꾸면 빠진 것만 합니다.",
+            "The same command goes on where it stopped, and what is finished is not done again.",
+            "같은 명령은 멈춘 곳에서 이어지고, 끝난 것은 다시 하지 않습니다.",
         ),
     }
 )
