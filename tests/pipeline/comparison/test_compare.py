@@ -39,7 +39,7 @@ def test_methods_are_tuned_run_with_seeds_measured_and_not_run_again(whole, went
     assert read(folder / "compare.json") == json.loads(json.dumps(found))
     # the prompts that settings were chosen on are not those that are reported
     tuning, reported = (
-        {row for row in (folder / f"prompts_{what}.jsonl").read_text().splitlines()} for what in ("tuning", "reported")
+        set((folder / f"prompts_{what}.jsonl").read_text().splitlines()) for what in ("tuning", "reported")
     )
     assert tuning
     assert not tuning & reported
@@ -61,7 +61,7 @@ def test_methods_are_tuned_run_with_seeds_measured_and_not_run_again(whole, went
     assert model["win_rate"] == pytest.approx(sum(won) / len(won))
     assert model["kl"] == pytest.approx(sum(row["figures"]["kl"] for row in rows) / 2)
     assert found["pairs"]["dpo"]["sft"]["mean"] == pytest.approx(model["judge"] - found["models"]["sft"]["judge"])
-    assert found["compute"]["ppo"]["shared"] == read(run / "reward" / "result.json")["seconds"]
+    assert found["compute"]["ppo"]["shared"] == read(run / "reward" / "result.json")["busy_seconds"]
     page = (folder / "compare.html").read_text()
     assert found["choice"]["en"] in page
     assert found["choice"]["ko"] in page

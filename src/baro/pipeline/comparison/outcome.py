@@ -17,7 +17,7 @@ from baro.evals.nested import difference, nested
 from baro.evals.statistics import wins
 from baro.pipeline import outcome
 from baro.pipeline.comparison.entrants import Entrant
-from baro.pipeline.comparison.run import Contest
+from baro.pipeline.comparison.run import Contest, worked
 from baro.pipeline.report import compare as report
 from baro.pipeline.report.details import Details
 
@@ -105,7 +105,7 @@ def _together(match: Contest, runs: list[str], results: dict[str, dict], reporte
             alarms.setdefault(alarm["code"], alarm)
     return figures | {
         "alarms": list(alarms.values()),
-        "seconds": sum(results[run]["seconds"] for run in runs) / len(runs),
+        "seconds": sum(worked(results[run]) for run in runs) / len(runs),
         "peak_bytes": max(results[run]["peak_bytes"] for run in runs),
         "seeds": [{key: row["figures"][key] for key in PER_SEED} for row in rows],
     }
@@ -116,7 +116,7 @@ def _tuning(match: Contest, one: Entrant, results: dict[str, dict]) -> dict[str,
         {
             "settings": trial["settings"],
             "knobs": trial["knobs"],
-            "seconds": results[f"{one.name}-trial-{number + 1}"]["seconds"],
+            "seconds": worked(results[f"{one.name}-trial-{number + 1}"]),
             **{key: trial["figures"][key] for key in ("judge", "reward", "kl", "win_rate")},
         }
         for number, trial in enumerate(match.trials[one.name])
@@ -130,8 +130,8 @@ def _compute(match: Contest, one: Entrant, shared: float, results: dict[str, dic
 
     return {
         "shared": shared,
-        "trials": sum(result["seconds"] for result in spent("trial")),
-        "seeds": sum(result["seconds"] for result in spent("seed")),
+        "trials": sum(worked(result) for result in spent("trial")),
+        "seeds": sum(worked(result) for result in spent("seed")),
         "run": match.given[one.name],
         "tokens": sum(result["tokens"] for result in spent("seed")) / match.options.seeds,
         "peak_bytes": max(result["peak_bytes"] for result in spent("seed")),

@@ -35,7 +35,8 @@ class Options:
     Attributes:
         methods: names of methods, or of stages of the recipe.
         seeds: runs of every method with its best settings, each with another seed.
-        budget: seconds of one method's training: all its trials and seeds, and what only it needs (the reward model).
+        budget: seconds of work of one method's training: all its trials and seeds, and what only it needs (the reward
+            model). What is waited for other programs does not count, so that a busy machine changes nothing.
         trials: settings tried by every method.
     """
 
@@ -128,7 +129,7 @@ def compare(file: Path, options: Options, overrides: list[str], *, again: Sequen
         if dist.main_rank():
             _split(config, folder)
         dist.barrier()
-        shared = {one.name: sum(results[s]["seconds"] for s in charged(recipe, one, config.reference)) for one in asked}
+        shared = {one.name: sum(worked(results[s]) for s in charged(recipe, one, config.reference)) for one in asked}
         _speeds(match, shared)
         tried, tuning = _tune(match)
         seeds = {f"{one.name}-seed-{n + 1}": (one, n) for one in asked for n in range(options.seeds)}
@@ -144,6 +145,11 @@ def compare(file: Path, options: Options, overrides: list[str], *, again: Sequen
     from baro.pipeline.comparison.outcome import write  # matplotlib and jinja2 only now
 
     return write(match, shared, tried | final, tuning, reported, console=display.console)
+
+
+def worked(result: dict) -> float:
+    """Seconds a stage was at work; all its seconds where an older version did not note the difference."""
+    return float(result.get("busy_seconds", result["seconds"]))
 
 
 def _checked(recipe: Recipe, options: Options) -> list[Entrant]:
@@ -213,7 +219,7 @@ def _speeds(match: Contest, shared: dict[str, float]) -> None:
     """
     first = {f"{one.name}-reference": (one, {"max_steps": 1, "seed": 0}) for one in match.entrants if _caches(one)}
     for name, result in match.runs(first).items():
-        shared[first[name][0].name] += result["seconds"]
+        shared[first[name][0].name] += worked(result)
     pilots = {}
     for one in match.entrants:
         size = plan.PILOT[plan.LENGTH[one.method]] * one.settings.get("rollout_batch_size", 1)
@@ -222,9 +228,9 @@ def _speeds(match: Contest, shared: dict[str, float]) -> None:
     results = match.runs(pilots)
     for name, (one, extra) in pilots.items():
         lines = (match.folder / name / "speed.jsonl").read_text(encoding="utf-8").splitlines()
-        updates = [json.loads(line)["seconds"] for line in lines]
+        updates = [json.loads(line)["busy_seconds"] for line in lines]
         settings = one.settings | extra
-        match.prices[one.name] = plan.cost(one.method, settings, results[name]["seconds"], updates)
+        match.prices[one.name] = plan.cost(one.method, settings, worked(results[name]), updates)
         count = len(plan.trials(one.method, one.settings, match.options.trials))
         match.given[one.name] = (match.options.budget - shared[one.name]) / (count + match.options.seeds)
 

@@ -76,13 +76,15 @@ COMPARE = pairs(
         ),
         "compute": ("What it cost", "얼마나 들었나"),
         "compute_lead": (
-            "Seconds of training, of {time} for each method. The speed of each was measured first, and every run"
+            "Seconds of work, of {time} for each method; waiting for other programs is left out. The speed of each"
+            " was measured first, and every run"
             " got the"
             " length that fits its share. What only a method’s own way needs is in its budget, once: the training"
             " of the"
             " reward model, or the reference’s log-probabilities of all pairs. Trials and seeds are runs of the"
             " same length.",
-            "방법마다 {time} 가운데 쓴 학습 시간입니다. 먼저 방법별 속도를 재고, 몫에 맞는 길이로 돌렸습니다. 그"
+            "방법마다 {time} 가운데 실제로 일한 시간입니다(다른 프로그램을 기다린 시간은 뺍니다). 먼저 방법별"
+            " 속도를 재고, 몫에 맞는 길이로 돌렸습니다. 그"
             " 방법에만 필요한"
             " 것, 곧 보상 모델의 학습이나 기준 모델이 모든 쌍에 매긴 로그확률도 한 번 예산에 들어갑니다. 시험과"
             " 시드 실행은 길이가"

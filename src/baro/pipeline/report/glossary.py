@@ -126,8 +126,9 @@ MEANINGS = pairs(
             " 잊은 것입니다.",
         ),
         "seconds": (
-            "Wall-clock time of one training run, the mean over seeds; the evaluation is not in it.",
-            "학습 한 번에 실제로 걸린 시간의 시드 평균입니다. 평가 시간은 빠집니다.",
+            "Time at work of one training run, the mean over seeds; waiting for other programs and the evaluation"
+            " are not in it.",
+            "학습 한 번에 실제로 일한 시간의 시드 평균입니다. 다른 프로그램을 기다린 시간과 평가 시간은 빠집니다.",
         ),
         "peak_bytes": (
             "The most memory that the process, or the GPU, held during a run.",
