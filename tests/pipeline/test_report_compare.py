@@ -85,7 +85,7 @@ def chosen(*scores):
 
 def test_a_method_whose_interval_lies_above_all_others_is_chosen():
     said = chosen((0.6, 0.57, 0.63, 1.0), (0.7, 0.67, 0.73, 2.5))
-    assert said["en"] == "Choose PPO: with 10 min 0 s for each method, it is the best."
+    assert said["en"] == "Choose PPO: with 10 min for each method, it is the best."
     assert "PPO" in said["ko"]
 
 

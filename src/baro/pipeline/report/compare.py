@@ -34,7 +34,7 @@ def choice(models: Mapping[str, Mapping[str, Any]], budget: float) -> Words:
     to the reference is named, for it risks least; the reference itself where it is among them.
     """
     found, reference = findings(models), reference_of(models)
-    time = numbers.seconds(budget)
+    time = _time(budget)
     if not found.leaders:
         return COMPARE["no_choice"]
     if reference in found.leaders:
@@ -56,7 +56,7 @@ def page(report: Mapping[str, Any], details: Details) -> str:
     """
     found = findings(report["models"], judge_independent=details.judge_independent)
     looks = marks(report["models"])
-    time = numbers.seconds(report["budget"])
+    time = _time(report["budget"])
     count = {key: numbers.count(report[key]) for key in ("trials", "seeds", "prompts")}
     count["tuning"] = numbers.count(report["tuning_prompts"])
     shown = [anchor for anchor in ANCHORS if anchor != "samples" or details.samples]
@@ -88,7 +88,7 @@ def page(report: Mapping[str, Any], details: Details) -> str:
         duels=_duels(report, found.order),
         tuning=_tuning(report),
         compute=_compute(report),
-        **parts.comparison(report, details, found, of=COLUMNS),
+        **parts.comparison(report, details, found, of=COLUMNS, close=True),
         **parts.frontier(report, details, found, looks),
         **parts.samples(report, details, found),
     )
@@ -107,10 +107,10 @@ def _duels(report: Mapping[str, Any], order: tuple[str, ...]) -> list[dict[str, 
                 cells.append(None)
                 continue
             side = "up" if gap["low"] > 0 else "down" if gap["high"] < 0 else ""
-            ends = numbers.interval(gap["low"], gap["high"], write=lambda v: numbers.number(v, signed=True))
+            ends = numbers.interval(gap["low"], gap["high"], write=lambda v: _gap(v, largest))
             cells.append(
                 {
-                    "text": numbers.number(gap["mean"], signed=True),
+                    "text": _gap(gap["mean"], largest),
                     "interval": ends,
                     "side": side,
                     "strength": round(12 + 38 * abs(gap["mean"]) / largest),
@@ -118,6 +118,18 @@ def _duels(report: Mapping[str, Any], order: tuple[str, ...]) -> list[dict[str, 
             )
         rows.append({"model": model, "cells": cells})
     return rows
+
+
+def _gap(value: float, largest: float) -> str:
+    """A difference with as many decimals as the largest of the table needs."""
+    return numbers.number(round(value, 2) if largest >= 0.05 else value, signed=True)
+
+
+def _time(seconds: float) -> Words:
+    """A budget: 5 min rather than 5 min 0 s."""
+    return {
+        language: text.removesuffix(" 0 s").removesuffix(" 0초") for language, text in numbers.seconds(seconds).items()
+    }
 
 
 def _tuning(report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -44,12 +44,21 @@ def _there(anchor: str, report: Mapping[str, Any], details: Details) -> bool:
 
 
 def comparison(
-    report: Mapping[str, Any], details: Details, found: Findings, *, of: Sequence[str] = COLUMNS
+    report: Mapping[str, Any],
+    details: Details,
+    found: Findings,
+    *,
+    of: Sequence[str] = COLUMNS,
+    close: bool = False,
 ) -> dict[str, Any]:
-    """The table of all models with those columns of `of` that were measured, its alarms and its notes."""
+    """The table of all models with those columns of `of` that were measured, its alarms and its notes.
+
+    Args:
+        close: the bars of the judge reach from the lowest score to the highest, instead of from 0 to 1.
+    """
     models = report["models"]
     columns = [key for key in of if any(numbers.known(values.get(key)) is not None for values in models.values())]
-    scale = _scale(models.values())
+    scale = _scale(models.values(), close=close)
     rows = [
         {
             "model": model,
@@ -101,11 +110,12 @@ def _notes(details: Details) -> list[Words]:
     return notes
 
 
-def _scale(models: Any) -> tuple[float, float]:
+def _scale(models: Any, *, close: bool) -> tuple[float, float]:
     """Ends of the bars of the judge: 0 and 1 when all scores lie between them, else a little beyond the scores."""
-    ends = [numbers.known(values.get(key)) for values in models for key in ("judge", "judge_low", "judge_high")]
+    every = [row for values in models for row in (values, *values.get("seeds", ()))]
+    ends = [numbers.known(row.get(key)) for row in every for key in ("judge", "judge_low", "judge_high")]
     seen = [value for value in ends if value is not None]
-    if not seen or (min(seen) >= 0 and max(seen) <= 1):
+    if not seen or (min(seen) >= 0 and max(seen) <= 1 and not close):
         return 0.0, 1.0
     margin = 0.05 * ((max(seen) - min(seen)) or 1.0)
     return min(seen) - margin, max(seen) + margin
