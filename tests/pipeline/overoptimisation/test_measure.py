@@ -114,7 +114,7 @@ def test_the_stages_label_measure_and_write_a_page(whole, tmp_path, read):
     assert [point["n"] for point in kept["best_of_n"][0]["points"]] == [1, 2, 4, 8, 16]
     text = (tmp_path / "page.html").read_text()
     assert text == page(kept)
-    for part in ("KL 값 없는 PPO", "Best of n", "R²", 'lang="ko"'):
+    for part in ("KL 값 없는 PPO", "Best of n", "R²", 'lang="ko"', "--m-1: #"):
         assert part in text
 
 

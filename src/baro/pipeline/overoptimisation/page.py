@@ -93,10 +93,16 @@ def _setting(found: Mapping[str, Any]) -> Words:
     )
 
 
+def _colour(found: Mapping[str, Any], labels: int) -> int:
+    """The same for a proxy wherever it is drawn."""
+    sizes = sorted({row["labels"] for form in FORMS for row in found[form]})
+    return COLOURS[sizes.index(labels) % len(COLOURS)]
+
+
 def _key(found: Mapping[str, Any], form: Form) -> Markup:
     named = [
-        (f"m-{COLOURS[place % len(COLOURS)]}", words(f"{row['labels']:,} labels", f"레이블 {row['labels']:,}개"))
-        for place, row in enumerate(found[form])
+        (f"m-{_colour(found, row['labels'])}", words(f"{row['labels']:,} labels", f"레이블 {row['labels']:,}개"))
+        for row in found[form]
     ]
     return charts.key(*named)
 
@@ -104,8 +110,8 @@ def _key(found: Mapping[str, Any], form: Form) -> Markup:
 def _gains(found: Mapping[str, Any], form: Form) -> Section:
     """True and proxy reward by distance."""
     true, proxy = [], []
-    for place, row in enumerate(found[form]):
-        colour = COLOURS[place % len(COLOURS)]
+    for row in found[form]:
+        colour = _colour(found, row["labels"])
         far = row["fit"]["furthest_d"]
         way = np.linspace(0, far, 80)
         law = Law(form, row["fit"]["alpha"], row["fit"]["beta"])
@@ -164,7 +170,7 @@ def _law_table(found: Mapping[str, Any]) -> Section:
             inside = fit["peak_d"] is not None and fit["peak_d"] <= 2 * fit["furthest_d"]
             rows.append(
                 [
-                    say(NAMES[form]),
+                    Markup('<span style="white-space:nowrap">{}</span>').format(say(NAMES[form])),
                     numbers.count(row["labels"]),
                     numbers.percent(accuracy.get(row["labels"])),
                     *(numbers.number(fit[key], signed=key != "r2") for key in ("alpha", "beta", "r2")),
@@ -188,8 +194,8 @@ def _law_table(found: Mapping[str, Any]) -> Section:
 def _divergence(found: Mapping[str, Any]) -> Section:
     """The exact divergence of best-of-n beside its bound."""
     drawn = [
-        Series([(p["n"], p["kl"], None, None) for p in row["points"]], COLOURS[place % len(COLOURS)])
-        for place, row in enumerate(found["best_of_n"])
+        Series([(p["n"], p["kl"], None, None) for p in row["points"]], _colour(found, row["labels"]))
+        for row in found["best_of_n"]
     ]
     bound = Series([(p["n"], p["kl_bound"], None, None) for p in found["best_of_n"][0]["points"]], 0, "", "--")
     kinds = numbers.number(found["distinct_answers"])
@@ -205,7 +211,7 @@ def _divergence(found: Mapping[str, Any]) -> Section:
     key = charts.key(("m-0", words("bound ln n − (n−1)/n", "상한 ln n − (n−1)/n")))
     drawing = xy([bound, *drawn], name="divergence", log=True)
     body = Markup('<div class="charts">') + _figure(words("KL, nats", "KL, nat"), drawing, words("n", "n"))
-    body += Markup("<figure>{}</figure></div>").format(table(heads, lines, numbers=len(heads)))
+    body += Markup('</div><div style="margin-top:16px">{}</div>').format(table(heads, lines, numbers=len(heads)))
     return Section(
         words("How far best of n really goes", "n개 중 최고는 실제로 얼마나 멀리 가나"),
         words(

@@ -49,7 +49,7 @@ COMPARE = pairs(
         "duels_lead": (
             "By how much the method on the left scores higher than the one above, on the same prompts. Coloured where"
             " the interval of this difference, over prompts and seeds, leaves out 0. It is a finer test than the one"
-            " above, which asks that two intervals do not overlap at all; but among many pairs one in twenty looks clear"
+            " above, which asks that two intervals do not overlap at all; among many pairs one in twenty looks clear"
             " by chance.",
             "왼쪽 방법의 점수가 위쪽 방법보다 얼마나 높은지, 같은 프롬프트에서 견준 값입니다. 프롬프트와 시드에 걸친 이"
             " 차이의 구간이 0을 벗어나면 색을 입혔습니다. 두 구간이 전혀 겹치지 않아야 한다는 위의 기준보다 섬세한"
