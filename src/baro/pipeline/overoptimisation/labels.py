@@ -61,12 +61,7 @@ def labels(
 
     _, sft = judged(measured_on)
     drawn, gold = judged(prompts)
-    groups = [_pairs(row, scores) for row, scores in zip(drawn, gold.tolist(), strict=True)]
-    groups = [groups[place] for place in np.random.default_rng(seed).permutation(len(groups))]
-    held: list[dict] = []
-    while groups and len(held) < heldout:
-        held += groups.pop()
-    learn = [pair for group in groups for pair in group]
+    learn, held = _parted(drawn, gold.tolist(), heldout, seed)
     if len(held) < heldout or len(learn) < pairs:
         raise DataError(
             f"the prompts give {len(held) + len(learn):,} pairs of unequal score; {pairs + heldout:,} were asked for.",
@@ -77,6 +72,18 @@ def labels(
     write_jsonl(folder / "preferences_heldout.jsonl", held[:heldout])
     files.replace_json(folder / "gold.json", {"mean": float(sft.mean()), "sd": float(sft.std()), "answers": sft.size})
     return {"preferences": pairs, "preferences_heldout": heldout, "prompts": len(drawn)}
+
+
+def _parted(
+    drawn: list[list[Answered]], gold: list[list[float]], heldout: int, seed: int
+) -> tuple[list[dict], list[dict]]:
+    """The pairs to learn from and at least `heldout` others, in random order; those of one prompt stay together."""
+    groups = [_pairs(row, scores) for row, scores in zip(drawn, gold, strict=True)]
+    groups = [groups[place] for place in np.random.default_rng(seed).permutation(len(groups))]
+    held: list[dict] = []
+    while groups and len(held) < heldout:
+        held += groups.pop()
+    return [pair for group in groups for pair in group], held
 
 
 def _pairs(row: list[Answered], scores: list[float]) -> list[dict]:

@@ -151,7 +151,7 @@ def _figure(top: Words, drawing: Markup, under: Words = DISTANCE) -> Markup:
 
 
 def _law_table(found: Mapping[str, Any]) -> Section:
-    head = [
+    head: list[Words | str] = [
         words("method", "방법"),
         words("labels", "레이블"),
         words("accuracy of the proxy", "대리 보상 정확도"),

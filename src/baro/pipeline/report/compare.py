@@ -41,10 +41,14 @@ def choice(models: Mapping[str, Mapping[str, Any]], budget: float) -> Words:
         return fill(COMPARE["keep"], name=name(str(reference)), time=time)
     if len(found.leaders) == 1:
         return fill(COMPARE["choose"], name=name(found.leaders[0]), time=time)
-    far = {model: numbers.known(models[model].get("kl")) for model in found.leaders}
-    nearest = min(found.leaders, key=lambda model: far[model] if far[model] is not None else float("inf"))
+    nearest = min(found.leaders, key=lambda model: _or_far(models[model].get("kl")))
     names = join([name(model) for model in found.leaders])
     return fill(COMPARE["choose_one_of"], names=names, name=name(nearest), reference=name(str(reference)))
+
+
+def _or_far(kl: Any) -> float:
+    known = numbers.known(kl)
+    return float("inf") if known is None else known
 
 
 def page(report: Mapping[str, Any], details: Details) -> str:
