@@ -2,6 +2,7 @@
 
     python docs/screenshots.py FOLDER          # every page, both languages and themes, 1280 and 390 px
     python docs/screenshots.py --docs          # the picture docs/annotation.png alone
+    python docs/screenshots.py --compare runs/quickstart/compare/compare.html    # docs/compare.png
 
 Needs Chromium (apt-get install chromium) and Playwright (the dev extra).
 """
@@ -88,6 +89,18 @@ def shot(page: Page, file: Path, *, whole: bool = False) -> None:
     page.screenshot(path=file, full_page=whole)
 
 
+def compared(file: Path, target: Path) -> None:
+    """A picture of the page of a comparison, down to where its answers begin."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=SWITCHES)
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light", locale="en")
+        page.goto(file.resolve().as_uri())
+        end = page.evaluate("() => document.querySelector('#samples, #warnings').getBoundingClientRect().top - 20")
+        page.set_viewport_size({"width": 1280, "height": int(end)})
+        shot(page, target)
+        browser.close()
+
+
 def main(target: Path, *, only_docs: bool) -> None:
     """Start the server, visit, take pictures."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -124,6 +137,8 @@ def main(target: Path, *, only_docs: bool) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["--docs"]:
         main(HERE / "annotation.png", only_docs=True)
+    elif len(sys.argv) == 3 and sys.argv[1] == "--compare":
+        compared(Path(sys.argv[2]), HERE / "compare.png")
     elif len(sys.argv) == 2:
         Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
         main(Path(sys.argv[1]), only_docs=False)

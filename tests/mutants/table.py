@@ -6,6 +6,7 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 from __future__ import annotations
 
 import adapters
+import compare
 import curation
 import data
 import groups
@@ -26,6 +27,7 @@ MUTANTS: list[Mutant] = [
     *curation.MUTANTS,
     *data.MUTANTS,
     *health.MUTANTS,
+    *compare.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
 ]

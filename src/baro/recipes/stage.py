@@ -160,10 +160,11 @@ def finish(
         tokens: learnt from, over the whole run.
         extra_models: further models, saved in folders of these names.
     """
-    folder = Path(config.output_dir)
+    folder, speed = Path(config.output_dir), lines(run, "speed.jsonl")
     result = {
         "method": method,
-        "seconds": max(meter.seconds(), sum(line["seconds"] for line in lines(run, "speed.jsonl"))),
+        "seconds": max(meter.seconds(), sum(line["seconds"] for line in speed)),
+        "busy_seconds": max(meter.busy_seconds(), sum(line.get("busy_seconds", line["seconds"]) for line in speed)),
         "tokens": tokens,
         "peak_bytes": meter.peak_bytes(),
         "metrics": metrics,
