@@ -99,8 +99,8 @@ MUTANTS = [
         name="of a part of a mixture the wrong rows are seen",
         incident="weights below one",
         file="data/weights.py",
-        old="if place == following:",
-        new="if place >= following:",
+        old="sorted(chosen.tolist())",
+        new="chosen.tolist()",
         test="data/test_sniff.py",
     ),
     Mutant(
