@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from baro.recipes.watching import BEST, Watcher
+from baro.recipes.watching import BEST, Watcher, _shown
 from baro.watch.rules import GRAVE, Limits
 
 REWARDS = """
@@ -128,6 +128,23 @@ def test_becoming_sure_is_no_collapse_where_there_is_one_right_answer():
             watcher.note({"objective/entropy": 2.0 * 0.6**number}, answers=4)
         rings[config] = [alarm["code"] for alarm in watcher.raised]
     assert rings == {Config: ["collapse"], Sums: []}
+
+
+def test_answers_are_shown_as_they_change(train, settings):
+    for method, answers in (("ppo", 1), ("group", 4), ("online_dpo", 2), ("rejection", 4)):
+        run = train(method)
+        rows = [json.loads(line) for line in (run.folder / "rollouts.jsonl").read_text().splitlines()]
+        assert {row["step"] for row in rows} <= {line["step"] for line in run.steps} | {1}
+        assert all(len(row["completions"]) == len(row["rewards"]) <= 4 for row in rows)
+        assert max(len(row["completions"]) for row in rows) == min(answers, 4)
+        assert rows[0]["prompt"][-1]["role"] == "user"
+        assert any(row["completions"][0] for row in rows)
+
+
+def test_what_is_shown_of_a_long_run_grows_ever_slower():
+    assert all(_shown(rollout) for rollout in range(128))
+    for start in (128, 1024, 65_536):
+        assert sum(map(_shown, range(start, 2 * start))) == 64
 
 
 def test_the_state_holds_all_it_has_seen():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
@@ -22,6 +23,8 @@ from baro.watch.alarms import Alarm
 
 BEST = "best"
 """Folder of the weights that the held-out reward model liked best, kept for on_alarm=rewind."""
+SHOWN, PROMPTS, ANSWERS, LONGEST = 64, 4, 4, 1_000
+"""What rollouts.jsonl keeps: rollouts of every doubling, prompts of each, answers to each, characters of each."""
 
 
 class Watcher:
@@ -73,6 +76,8 @@ class Watcher:
             found[f"watch/{name}"] = sum(values) / len(values)
             found[f"watch/{name}_sd"] = (sum((v - found[f"watch/{name}"]) ** 2 for v in values) / len(values)) ** 0.5
         found["watch/scores_sd"] = _sd(scores)
+        if _shown(len(self.history)):
+            self.run.show(_some(episodes))
         self.note(figures | found, answers=len(rows))
         return found
 
@@ -167,6 +172,36 @@ def _signals(episodes: Items[Episode]) -> dict[str, float]:
         "watch/distinct_2": distinct([row.answer.tokens for row in rows]),
         "watch/repeated": signals.repeated([(p, row.text) for p, row in zip(prompts, rows, strict=True)]),
     }
+
+
+def _shown(rollout: int) -> bool:
+    """Whether answers of this rollout (from 0) are kept: of the first 128 all, then 64 of every doubling.
+
+    So a long run's file stays small, whatever its length turns out to be.
+    """
+    return rollout % (1 << max(0, (rollout // SHOWN).bit_length() - 1)) == 0
+
+
+def _some(episodes: Items[Episode]) -> list[dict[str, Any]]:
+    """The first prompts of a rollout, which are in random order, with what was answered and what it earned."""
+    alike, rows = itertools.groupby(episodes, lambda episode: episode.turns[0].prompt.messages), []
+    for messages, group in itertools.islice(alike, PROMPTS):
+        some = list(itertools.islice(group, ANSWERS))
+        rows.append(
+            {
+                "prompt": [{"role": turn.role, "content": turn.content[:LONGEST]} for turn in messages],
+                "completions": [_told(episode)[:LONGEST] for episode in some],
+                "rewards": [episode.score for episode in some],
+            }
+        )
+    return rows
+
+
+def _told(episode: Episode) -> str:
+    """The answer; of several turns, each with its speaker."""
+    if len(episode.turns) == 1:
+        return episode.turns[0].text
+    return "\n".join(f"{turn['role']}: {turn['content']}" for turn in episode.said)
 
 
 def _sd(values: Items[float]) -> float:
