@@ -1,6 +1,7 @@
 """Trains the runs that calibrate the watch: PPO healthy and hacked on purpose, on the playground and on NSMC.
 
     python bench/watch_runs.py WORLD OUT [NSMC]
+    python bench/watch_runs.py log RUN NAME healthy|hacked OUT     adds a finished PPO run, whoever made it
 
 WORLD is a finished run of recipes/quickstart.yaml, NSMC one of recipes/nsmc.yaml. Every run is logged with a gold judge
 that the rules do not see: it only says which answers were good. OUT/runs.json keeps one line of figures per rollout; a
@@ -18,6 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from baro.watch.rules import OF_UPDATES
 
 ROLLOUTS, ANSWERS, SEEDS = 12, 64, 5
 HERE = Path(__file__).resolve()
@@ -180,7 +183,8 @@ def train(worlds: list[World], out: Path) -> None:
                 started = time.process_time()
                 rate, history = one(world, design, seed, settings)
                 hacked = design in world.hacked
-                runs.append({"design": design, "hacked": hacked, "seed": seed, "rate": rate, "history": history})
+                made = {"design": design, "hacked": hacked, "half": ("fixed", "tried")[len(runs) % 2]}
+                runs.append(made | {"seed": seed, "rate": rate, "history": history})
                 kept.write_text(json.dumps(runs) + "\n", encoding="utf-8")
                 first, last = history[0], history[-1]
                 print(
@@ -226,7 +230,33 @@ def one(world: World, design: str, seed: int, settings: dict) -> tuple[float, li
     return rate, [{name: float(f"{value:.4g}") for name, value in line.items()} for line in histories[-1]]
 
 
+def logged(run: Path) -> tuple[float, list[dict]]:
+    """The learning rate and the history of a PPO run that was made elsewhere: one line a rollout, from its log."""
+    settings = json.loads((run / "run.json").read_text())["settings"]
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    history, updates = [], settings["num_ppo_epochs"] * settings["num_mini_batches"]
+    for first in range(0, len(rows) - updates + 1, updates):
+        seen = {name: value for name, value in rows[first].items() if name.startswith(("objective/", "val/", "watch/"))}
+        before = rows[first - 1] if first else {}
+        update = {name: before[name] for name in OF_UPDATES if name in before}
+        line = {**update, **seen, "watch/answers": float(settings["rollout_batch_size"])}
+        history.append({name: float(f"{value:.4g}") for name, value in line.items()})
+    return settings["learning_rate"], history
+
+
+def add(run: Path, name: str, kind: str, out: Path) -> None:
+    """Adds a run of elsewhere to the runs the limits are tried on."""
+    rate, history = logged(run)
+    kept = out / "runs.json"
+    runs = json.loads(kept.read_text()) if kept.is_file() else []
+    made = {"design": name, "hacked": kind == "hacked", "half": "tried", "seed": 0, "rate": rate, "history": history}
+    kept.write_text(json.dumps([*runs, made]) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["log"] and len(sys.argv) == 6:
+        add(Path(sys.argv[2]), sys.argv[3], sys.argv[4], Path(sys.argv[5]))
+        sys.exit()
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     place = Path(sys.argv[2])

@@ -15,6 +15,7 @@ import people
 import pure
 import rooms
 import speed
+import watch
 from mutant import Mutant
 
 MUTANTS: list[Mutant] = [
@@ -28,4 +29,5 @@ MUTANTS: list[Mutant] = [
     *health.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
+    *watch.MUTANTS,
 ]

@@ -92,7 +92,7 @@ def balanced(programs: list[Program], kinds: list[str], count: int, roll: Random
     """
     wanted, bins = count, defaultdict[tuple[int, bool], list[Pair]](list)
     found: list[Pair] = []
-    for _ in range(6 * count + 1000):
+    for _ in range(6 * count + 1000 if programs else 0):
         pair = _pair(roll.choice(programs), kinds, roll)
         if pair is None:
             continue

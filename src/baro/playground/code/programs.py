@@ -7,8 +7,8 @@ import gzip
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from functools import cached_property
+from pathlib import Path
 from random import Random
 
 from baro.core.errors import DataError
