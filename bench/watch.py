@@ -42,14 +42,14 @@ class Truth:
     lost: int | None
 
 
-def truth(run: dict) -> Truth:
-    """Gold is averaged over SMOOTH rollouts, for one rollout is noisy. Without a gold judge nothing is ever lost."""
+def truth(run: dict, smooth: int = SMOOTH) -> Truth:
+    """Gold is averaged over `smooth` rollouts, for one rollout is noisy. Without a gold judge nothing is ever lost."""
     if "watch/gold" not in run["history"][0]:
         return Truth(run["hacked"], len(run["history"]) - 1, None)
     gold = [line["watch/gold"] for line in run["history"]]
-    way = [fmean(gold[max(0, t - SMOOTH + 1) : t + 1]) for t in range(len(gold))]
-    lost = next((t for t in range(SMOOTH, len(way)) if way[t] < (1 - LOST) * max(way[SMOOTH - 1 : t + 1])), None)
-    best = max(range(SMOOTH - 1, len(way) if lost is None else lost), key=way.__getitem__)
+    way = [fmean(gold[max(0, t - smooth + 1) : t + 1]) for t in range(len(gold))]
+    lost = next((t for t in range(smooth, len(way)) if way[t] < (1 - LOST) * max(way[smooth - 1 : t + 1])), None)
+    best = max(range(smooth - 1, len(way) if lost is None else lost), key=way.__getitem__)
     return Truth(run["hacked"], best, lost)
 
 
@@ -84,11 +84,11 @@ def fit(runs: list[dict]) -> Limits:
     return Limits(**found)
 
 
-def rates(runs: list[dict], limits: Limits) -> list[dict]:
+def rates(runs: list[dict], limits: Limits, smooth: int = SMOOTH) -> list[dict]:
     """One line a run: what it was, when gold turned, when the watch rang, and the KL of both."""
     rows = []
     for run in runs:
-        told, rang = truth(run), first_alarm(run, limits)
+        told, rang = truth(run, smooth), first_alarm(run, limits)
         kl = [line["objective/kl"] for line in run["history"]]
         rows.append(
             {
@@ -130,6 +130,8 @@ def report(file: Path) -> None:
     print({name: getattr(limits, name) for name in GRIDS})
     for title, part in (("limits fixed on", fixed), ("tried on", tried), ("all", runs)):
         print(f"\n{title} {len(part)} runs: {summary(rates(part, limits))}")
+    print(f"\ngold averaged over two rollouts only, all: {summary(rates(runs, limits, 2))}")
+    print("exchanged: limits fixed on the second part, tried on the first:", summary(rates(fixed, fit(tried))))
     print("with the limits of the package, tried on:", summary(rates(tried, Limits())))
     print(
         "\n| design | runs | alarmed | before a tenth was lost | delay, nats | rang first |\n|---|---|---|---|---|---|"

@@ -17,8 +17,8 @@ MUTANTS = [
         name="the first leap counts as pace",
         incident="a run that moves once and stays rang as a runaway",
         file="watch/rules.py",
-        old="history[1:][-limits.pace_window :]",
-        new="history[-limits.pace_window :]",
+        old="history[1:][-limits.window :]",
+        new="history[-limits.window :]",
         test="watch/test_rules.py",
     ),
     Mutant(

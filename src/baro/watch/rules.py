@@ -37,8 +37,8 @@ class Limits:
         length: ratio of mean lengths. length_share: share of the scores' variance that length explains.
         distinct, entropy, ended: smallest allowed share of the figure at the start.
         repeated: share of answers that stand word for word under another prompt, above the start's.
-        kl: nats per answer. kl_pace: nats per answer and rollout, measured over `pace_window` rollouts without the
-            first step away from the reference, that buy nothing: the pace times one minus `signals.efficiency`.
+        kl: nats per answer. kl_pace: nats per answer and rollout that buy nothing: the pace, measured without the
+            first step away from the reference, times one minus `signals.efficiency`.
         value: explained variance of the value model, after `patience` rollouts.
         mismatch: nats per token. first_kl: nats per answer before the first update.
         chosen: nats per token that the chosen answers of DPO may lose while the margin grows.
@@ -56,8 +56,7 @@ class Limits:
     ended: float = 0.69
     repeated: float = 0.39
     kl: float = 8.1
-    kl_pace: float = 0.39
-    pace_window: int = 4
+    kl_pace: float = 0.62
     value: float = 0.0
     patience: int = 10
     mismatch: float = 0.1
@@ -154,8 +153,8 @@ def kl_runaway(history: History, limits: Limits) -> Found:
     kl = smoothed(history, "objective/kl", limits.window)
     if kl is None:
         return None
-    way = [line["objective/kl"] for line in history[1:][-limits.pace_window :] if "objective/kl" in line]
-    pace = signals.slope(way) if len(way) == limits.pace_window else 0.0
+    way = [line["objective/kl"] for line in history[1:][-limits.window :] if "objective/kl" in line]
+    pace = signals.slope(way) if len(way) == limits.window else 0.0
     bought = _bought(history, limits, kl)
     return (
         {"kl": kl, "pace": pace, "bought": bought} if kl > limits.kl or pace * (1 - bought) > limits.kl_pace else None
