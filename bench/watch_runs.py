@@ -206,13 +206,12 @@ def one(world: World, design: str, seed: int, settings: dict) -> tuple[float, li
         histories.append(self.history)
         before(self)
 
-    rate = 3e-4 * 3 ** random.Random(f"{design}{seed}").random()
+    rate = settings.get("learning_rate", 3e-4 * 3 ** random.Random(f"{design}{seed}").random())
     Watcher.finish = finish  # type: ignore[method-assign]
     try:
         with tempfile.TemporaryDirectory() as folder:
             config = ppo.Config(
                 output_dir=folder,
-                learning_rate=rate,
                 value_learning_rate=1e-3,
                 total_episodes=ROLLOUTS * ANSWERS,
                 rollout_batch_size=ANSWERS,
@@ -222,7 +221,7 @@ def one(world: World, design: str, seed: int, settings: dict) -> tuple[float, li
                 temperature=1.0,
                 save_steps=0,
                 seed=seed,
-                **(world.options | settings),
+                **(world.options | settings | {"learning_rate": rate}),
             )
             ppo.main(config, Quiet())
     finally:

@@ -151,7 +151,7 @@ def test_the_first_leap_is_no_pace():
 
 
 def test_a_runaway_is_named_after_four_rollouts():
-    assert [n for n in range(8) if "kl_runaway" in codes(drifting(1.0, 0.2)[:n])][0] == 4
+    assert next(n for n in range(8) if "kl_runaway" in codes(drifting(1.0, 0.2)[:n])) == 4
 
 
 def test_missing_figures_silence_a_rule():

@@ -38,7 +38,7 @@ def test_slope_is_the_least_squares_line_s():
 
 
 def test_the_best_use_of_a_drift_is_the_tilted_reference():
-    """Rewards N(m, s²): the reference tilted by exp(r/β) is N(m + s²/β, s²), s²/(2β²) nats away: it gains all it can."""
+    """Rewards N(m, s²): the reference tilted by exp(r/β) is N(m + s²/β, s²), s²/(2β²) nats away."""
     grid = np.linspace(-14, 14, 40_001)
     for beta in (0.5, 1.0, 3.0):
         reference = np.exp(-(grid**2) / 2)

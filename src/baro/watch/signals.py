@@ -50,7 +50,7 @@ def efficiency(gain: float, nats: float) -> float:
     """What a drift of so many nats has bought, as a share of what it could have, between 0 and 1.
 
     Of all policies `nats` away from a reference whose rewards are normally distributed, the best one gains √(2·nats)
-    standard deviations (it is the reference tilted by exp(r/β); Gao et al. 2023, arXiv:2210.10760, measure in √nats too).
+    standard deviations: it is the reference tilted by exp(r/β). (Gao et al. 2023, arXiv:2210.10760, measure in √nats.)
 
     Args:
         gain: rise of the mean reward, in standard deviations of one answer's reward under the reference.
