@@ -47,6 +47,15 @@ def test_the_judge_and_the_held_out_model_are_logged_and_change_nothing(train, r
     assert all((before[name] == after[name]).all() for name in before)
 
 
+@pytest.mark.invariant("I40")
+@pytest.mark.parametrize("method", ["ppo", "group"])
+def test_sampler_and_trainer_agree_to_the_last_bit_where_asked(train, method):
+    run = train(method, batch_invariant=True)
+    assert {line["watch/mismatch"] for line in run.steps} == {0.0}
+    assert run.steps[0]["val/ratio"] == 1.0
+    assert max(line["watch/mismatch"] for line in train(method, "plain").steps) > 0
+
+
 def test_an_alarm_stops_the_run_when_asked(train, touchy):
     assert len(train("ppo", "log").steps) == 12
     stopped = train("ppo", "stop", on_alarm="stop")

@@ -19,6 +19,7 @@ from baro.data.stream import Stream, Updates, steps_in
 from baro.engine import dist, files, meter, optim
 from baro.engine.fit import fit
 from baro.engine.run import Run
+from baro.models.invariant import batch_invariant
 from baro.models.load import save
 from baro.recipes.card import card
 from baro.recipes.reading import held_out as held_out
@@ -37,7 +38,8 @@ def opened(config, display=None) -> Iterator[Run]:
     meter.start()
     say = display.say if display else None
     resume, report_to = config.resume_from_checkpoint, config.report_to
-    with Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
+    alike = batch_invariant(getattr(config, "batch_invariant", False))
+    with alike, Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
         yield run
 
 
