@@ -3,8 +3,8 @@
     python -m bench.stability WORLD OUT [most]     WORLD: a finished run of recipes/quickstart.yaml
 
 `most`: runs in all. Ten seeds times a third, one and three times the recipe's learning rate with the recipe's settings,
-and four seeds of each setting changed, at three times the rate. A run diverges when the gold judge's mean over its last rollouts is below that of the SFT model. Prints
-the table of docs/methods/ppo.md; goes on where it was stopped.
+and four seeds of each setting changed, at three times the rate. A run diverges when the gold judge's mean over its last
+rollouts is below that of the SFT model. Prints a table; goes on where it was stopped.
 """
 
 from __future__ import annotations

@@ -205,22 +205,6 @@ def braces() -> Language:
     """A language with braces; fresh for every program, since a name is declared once."""
     known = _Known()
 
-    def typed(node: ast.expr | None) -> str:
-        match node:
-            case ast.Constant(value=bool()) | ast.Compare() | ast.BoolOp():
-                return "boolean"
-            case ast.Constant(value=int()):
-                return "int"
-            case ast.Constant(value=float()):
-                return "double"
-            case ast.Constant(value=str()) | ast.JoinedStr():
-                return "String"
-            case ast.List() | ast.ListComp():
-                return "List<Integer>"
-            case ast.Dict():
-                return "Map<String, Integer>"
-        return "var"
-
     def statement(node: ast.stmt) -> str:
         match node:
             case ast.Return():
@@ -228,7 +212,7 @@ def braces() -> Language:
             case ast.Assign(targets=[ast.Name(id=name)]) if name not in known.names:
                 known.names.add(name)
                 final = "final " if name.isupper() else ""
-                return f"{final}{typed(node.value)} {camel(name)} = {_expression(node.value)}"
+                return f"{final}{_typed(node.value)} {camel(name)} = {_expression(node.value)}"
             case ast.Assign():
                 return f"{' = '.join(map(_expression, node.targets))} = {_expression(node.value)}"
             case ast.AugAssign(value=ast.Constant(value=1), op=ast.Add()):
@@ -298,3 +282,21 @@ def _returned(node: ast.FunctionDef) -> str:
             if isinstance(value, ast.ListComp):
                 return "List<Integer>"
     return "int"
+
+
+def _typed(node: ast.expr | None) -> str:
+    """The type of a value, as far as it shows."""
+    match node:
+        case ast.Constant(value=bool()) | ast.Compare() | ast.BoolOp():
+            return "boolean"
+        case ast.Constant(value=int()):
+            return "int"
+        case ast.Constant(value=float()):
+            return "double"
+        case ast.Constant(value=str()) | ast.JoinedStr():
+            return "String"
+        case ast.List() | ast.ListComp():
+            return "List<Integer>"
+        case ast.Dict():
+            return "Map<String, Integer>"
+    return "var"
