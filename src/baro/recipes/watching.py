@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from baro.engine import dist, files
 from baro.engine.run import Run
 from baro.evals.statistics import distinct
 from baro.models.load import language_model, save
+from baro.recipes import shown
 from baro.recipes.episodes import Episode
 from baro.recipes.scoring import Scores, by_function, by_model, disagreement_of
 from baro.watch import rules, signals
@@ -23,8 +23,6 @@ from baro.watch.alarms import Alarm
 
 BEST = "best"
 """Folder of the weights that the held-out reward model liked best, kept for on_alarm=rewind."""
-SHOWN, PROMPTS, ANSWERS, LONGEST = 64, 4, 4, 1_000
-"""What rollouts.jsonl keeps: rollouts of every doubling, prompts of each, answers to each, characters of each."""
 
 
 class Watcher:
@@ -76,8 +74,8 @@ class Watcher:
             found[f"watch/{name}"] = sum(values) / len(values)
             found[f"watch/{name}_sd"] = (sum((v - found[f"watch/{name}"]) ** 2 for v in values) / len(values)) ** 0.5
         found["watch/scores_sd"] = _sd(scores)
-        if _shown(len(self.history)):
-            self.run.show(_some(episodes))
+        if shown.kept(len(self.history)):
+            self.run.show(shown.some(episodes))
         self.note(figures | found, answers=len(rows))
         return found
 
@@ -151,6 +149,25 @@ class Watcher:
             save(self.model, self.tokenizer, Path(self.config.output_dir) / BEST)
 
 
+def of_updates(watch: Watcher, *, beta: float, anchored: bool = True) -> Callable[[int, dict[str, float]], str | None]:
+    """What a method that learns from given answers tells the watch after every update; a reason to stop, or none.
+
+    Args:
+        beta: the figure rewards/chosen is beta · log-ratio. anchored: before the first update that ratio must be 0.
+    """
+
+    def look(number: int, figures: dict[str, float]) -> str | None:
+        found = dict(figures)
+        if "rewards/chosen" in found and "rewards/rejected" in found:
+            found["rewards/margins"] = found["rewards/chosen"] - found["rewards/rejected"]
+        if number == 1 and anchored and "rewards/chosen" in found:
+            found["watch/first_drift"] = found["rewards/chosen"] / beta
+        watch.note(found)
+        return watch.on_update(number, figures)
+
+    return look
+
+
 def referees(config, tokenizer) -> dict[str, Scores]:
     """What only watches: the held-out reward model, the gold judge, whichever the settings name."""
     found: dict[str, Scores] = {}
@@ -159,7 +176,7 @@ def referees(config, tokenizer) -> dict[str, Scores]:
     if config.reward_ensemble:
         found["disagreement"] = disagreement_of(config, tokenizer)
     if config.judge:
-        found["gold"] = by_function(config.judge, config.judge_args)
+        found["gold"] = by_function(config.judge, config.judge_args, seconds=config.reward_timeout)
     return found
 
 
@@ -172,36 +189,6 @@ def _signals(episodes: Items[Episode]) -> dict[str, float]:
         "watch/distinct_2": distinct([row.answer.tokens for row in rows]),
         "watch/repeated": signals.repeated([(p, row.text) for p, row in zip(prompts, rows, strict=True)]),
     }
-
-
-def _shown(rollout: int) -> bool:
-    """Whether answers of this rollout (from 0) are kept: of the first 128 all, then 64 of every doubling.
-
-    So a long run's file stays small, whatever its length turns out to be.
-    """
-    return rollout % (1 << max(0, (rollout // SHOWN).bit_length() - 1)) == 0
-
-
-def _some(episodes: Items[Episode]) -> list[dict[str, Any]]:
-    """The first prompts of a rollout, which are in random order, with what was answered and what it earned."""
-    alike, rows = itertools.groupby(episodes, lambda episode: episode.turns[0].prompt.messages), []
-    for messages, group in itertools.islice(alike, PROMPTS):
-        some = list(itertools.islice(group, ANSWERS))
-        rows.append(
-            {
-                "prompt": [{"role": turn.role, "content": turn.content[:LONGEST]} for turn in messages],
-                "completions": [_told(episode)[:LONGEST] for episode in some],
-                "rewards": [episode.score for episode in some],
-            }
-        )
-    return rows
-
-
-def _told(episode: Episode) -> str:
-    """The answer; of several turns, each with its speaker."""
-    if len(episode.turns) == 1:
-        return episode.turns[0].text
-    return "\n".join(f"{turn['role']}: {turn['content']}" for turn in episode.said)
 
 
 def _sd(values: Items[float]) -> float:
