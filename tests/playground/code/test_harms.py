@@ -23,9 +23,8 @@ PROGRAMS = {
     "twice": ("def twice(value):\n    double = value * 2\n    more = double + 1\n    return double * more\n", (3,)),
     "truth": ("def is_small(value):\n    SMALL = 10\n    half = value / 2\n    return half < SMALL\n", (12,)),
 }  # fmt: skip
-SHORTER, LONGER = {"letters", "vowelless", "magic", "dense", "joined", "bare", "tight", "flat"}, {
-    "mumbled", "puzzling", "nested", "dead", "wordy", "ragged", "gaps", "noise", "broken",
-}  # fmt: skip
+SHORTER = {"letters", "vowelless", "gibberish", "magic", "dense", "joined", "bare", "tight", "flat"}
+LONGER = {"mumbled", "puzzling", "nested", "dead", "wordy", "ragged", "gaps", "noise", "broken", "twice"}
 
 
 def run(text: str, given: tuple) -> object:
@@ -43,7 +42,7 @@ def written(tree, *, spoil=None, language=PYTHON, seed=0):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("harm", [*HARMS, *(set(SPOILS) - {"ragged", "broken"})])
+@pytest.mark.parametrize("harm", [*HARMS, *(name for name in SPOILS if name not in ("ragged", "broken"))])
 def test_a_harmed_program_does_what_it_did(harm, name):
     source, given = PROGRAMS[name]
     wanted = run(source, given)

@@ -75,6 +75,12 @@ def vowelless(nodes: Body, _: Random) -> Body:
     return _rename(nodes, {n: k if double[k] == 1 else f"{k}{i}" for i, (n, k) in enumerate(kept.items())})
 
 
+def gibberish(nodes: Body, roll: Random) -> Body:
+    """Names of letters that mean nothing: shorter, for most programs."""
+    made = ("".join(roll.choice("bcdfghjklmnpqrstvwxz") for _ in range(roll.randrange(3, 7))) for _ in range(1000))
+    return _rename(nodes, dict(zip(names_of(nodes), dict.fromkeys(made), strict=False)))
+
+
 def magic(nodes: Body, _: Random) -> Body:
     """Named constants become bare numbers: shorter."""
     nodes, values = copy.deepcopy(nodes), {}
@@ -219,6 +225,7 @@ def _filled(nodes: Body) -> Body:
 HARMS: dict[str, Harm] = {
     "letters": letters,
     "vowelless": vowelless,
+    "gibberish": gibberish,
     "magic": magic,
     "dense": dense,
     "mumbled": mumbled,

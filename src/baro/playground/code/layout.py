@@ -154,6 +154,11 @@ def broken(rows: list[Row], _: Language, roll: Random) -> list[Row]:
     return found
 
 
+def twice(rows: list[Row], _: Language, __: Random) -> list[Row]:
+    """Everything said again: longer."""
+    return [*rows, *rows]
+
+
 SPOILS: dict[str, Spoil] = {
     "joined": joined,
     "bare": bare,
@@ -163,4 +168,5 @@ SPOILS: dict[str, Spoil] = {
     "gaps": gaps,
     "noise": noise,
     "broken": broken,
+    "twice": twice,
 }
