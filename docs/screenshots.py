@@ -2,6 +2,7 @@
 
     python docs/screenshots.py FOLDER RUN…     # every page, both languages and themes, 1280 and 390 px
     python docs/screenshots.py --docs RUN…     # the four pictures of docs/: annotation, results, board, chat
+    python docs/screenshots.py --compare PAGE  # docs/compare.png, of a comparison's compare.html
 
 RUN is a finished run folder, such as runs/quickstart; of several the board shows all, the chat page the first's models.
 Needs Chromium (apt-get install chromium) and Playwright (the dev extra).
@@ -93,6 +94,18 @@ def shot(page: Page, file: Path, *, whole: bool = False) -> None:
     if wide > screen:
         print(f"{file.name}: the page is {wide} px wide on a screen of {screen}")
     page.screenshot(path=file, full_page=whole)
+
+
+def compared(file: Path, target: Path) -> None:
+    """A picture of the page of a comparison, down to where its answers begin."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=SWITCHES)
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light", locale="en")
+        page.goto(file.resolve().as_uri())
+        end = page.evaluate("() => document.querySelector('#samples, #warnings').getBoundingClientRect().top - 20")
+        page.set_viewport_size({"width": 1280, "height": int(end)})
+        shot(page, target)
+        browser.close()
 
 
 class Visit:
@@ -210,6 +223,9 @@ def main(target: Path, runs: list[Path], *, only_docs: bool) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
+    if sys.argv[1] == "--compare":
+        compared(Path(sys.argv[2]), HERE / "compare.png")
+        sys.exit()
     only = sys.argv[1] == "--docs"
     folder = HERE if only else Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)

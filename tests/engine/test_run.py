@@ -88,7 +88,7 @@ def test_figures(tmp_path):
         '{"step": 1, "loss": 0.30000000000000004, "손실": null, "big": null, "rows": ["a:1"]}\n'
     )
     (speed,) = lines(tmp_path, "speed.jsonl")
-    assert speed.keys() == {"step", "seconds", "counts_per_second", "peak_bytes"}
+    assert speed.keys() == {"step", "seconds", "busy_seconds", "counts_per_second", "peak_bytes"}
     assert speed["peak_bytes"] > 10_000_000
     assert speed["counts_per_second"] * speed["seconds"] == pytest.approx(100, rel=0.05)
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from baro.recipes.rollouts import kept
-from baro.recipes.watching import BEST, Watcher
+from baro.recipes import shown
+from baro.recipes.watching import BEST, Watcher, of_updates
 from baro.watch.rules import GRAVE, Limits
 
 REWARDS = """
@@ -103,9 +103,22 @@ def test_other_methods_that_sample_are_watched_too(train, rewards, method):
     assert (run.folder / "alarms.json").is_file()
 
 
-def test_a_reference_that_is_another_model_is_noticed(train, move, model):
-    other = train("dpo", ref_model=move(model, scale=2.0))
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_reference_that_is_another_model_is_noticed(train, move, model, method):
+    other = train(method, ref_model=move(model, scale=2.0))
     assert "stale_reference" in alarms(other)
+
+
+def test_kto_is_watched_as_dpo_is(train):
+    run = train("kto")
+    assert alarms(run) == []
+    assert "watch/chosen_per_token" in run.steps[-1]
+    watcher, rates = Watcher(Config(), Run(), None, None), [0.0, -0.1, -0.3, -0.5, -0.7, -0.9]
+    look = of_updates(watcher, beta=0.1)
+    for number, rate in enumerate(rates, start=1):
+        sums = {"rewards/chosen": rate, "rewards/rejected": 3 * rate}
+        look(number, {"watch/chosen_per_token": rate, **sums})
+    assert [alarm["code"] for alarm in watcher.raised] == ["chosen_likelihood_falls"]
 
 
 class Config:
@@ -143,9 +156,9 @@ def test_answers_are_shown_as_they_change(train, settings):
 
 
 def test_what_is_shown_of_a_long_run_grows_ever_slower():
-    assert all(kept(rollout) for rollout in range(128))
+    assert all(shown.kept(rollout) for rollout in range(128))
     for start in (128, 1024, 65_536):
-        assert sum(map(kept, range(start, 2 * start))) == 64
+        assert sum(map(shown.kept, range(start, 2 * start))) == 64
 
 
 def test_the_state_holds_all_it_has_seen():

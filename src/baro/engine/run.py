@@ -3,7 +3,7 @@
     run.json       settings, version and machine; `finished` once the last update is done
     metrics.jsonl  one line per logged update, deterministic figures only: two equal runs write equal bytes
     rollouts.jsonl  some of the answers that were sampled for an update, as deterministic
-    speed.jsonl    seconds, counts per second, peak bytes: what differs from run to run
+    speed.jsonl    seconds, busy seconds, counts per second, peak bytes: what differs from run to run
     checkpoints/   see checkpoint.py
 
 The first SIGINT or SIGTERM lets the update finish, saves and raises `core.signals.Stopped`, whose exit code
@@ -91,7 +91,7 @@ class Run:
         self.record: dict[str, Any] = {}
         self.done: int = 0
         """Updates made so far."""
-        self._clock = time.monotonic()
+        self._clock, self._busy = time.monotonic(), meter.busy_seconds()
         self._progress, self._say = progress, say
         self._lock: IO[str] | None = None
         self._handlers: dict[int, Any] = {}
@@ -209,7 +209,7 @@ class Run:
         self._write_record()
         for name in LOGS:
             _cut(self.folder / name, step)
-        self._clock = time.monotonic()
+        self._clock, self._busy = time.monotonic(), meter.busy_seconds()
         self._reporters = report.open_reporters(self.report_to, self.folder, self.settings, step)
 
     def finish(self, step: int, reason: str = "") -> None:
@@ -256,11 +256,12 @@ class Run:
                 reporter.log(step, numbers)
 
     def log_speed(self, step: int, count: float) -> None:
-        """Append a line to speed.jsonl: seconds since the last one, `count` per second, peak bytes."""
+        """Append a line to speed.jsonl: seconds and busy seconds since the last one, `count` per second, peak bytes."""
         seconds, self._clock = time.monotonic() - self._clock, time.monotonic()
+        busy, self._busy = meter.busy_seconds() - self._busy, meter.busy_seconds()
         if dist.main_rank():
             line = {"step": step, "seconds": round(seconds, 6), "counts_per_second": round(count / seconds, 3)}
-            self._append("speed.jsonl", {**line, "peak_bytes": meter.peak_bytes()})
+            self._append("speed.jsonl", {**line, "busy_seconds": round(busy, 6), "peak_bytes": meter.peak_bytes()})
 
     def show(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append lines to rollouts.jsonl: what was sampled for the update that comes next, its number as `step`."""

@@ -1,4 +1,4 @@
-"""Which answers of a run rollouts.jsonl keeps, so that people see them change over training."""
+"""Which of the sampled answers are kept to be looked at."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def some(episodes: Items[Episode]) -> list[dict[str, Any]]:
     """The first prompts of a rollout, which are in random order, with what was answered and what it earned."""
     alike, rows = itertools.groupby(episodes, lambda episode: episode.turns[0].prompt.messages), []
     for messages, group in itertools.islice(alike, PROMPTS):
-        some = list(itertools.islice(group, ANSWERS))
+        first = list(itertools.islice(group, ANSWERS))
         rows.append(
             {
                 "prompt": [{"role": turn.role, "content": turn.content[:LONGEST]} for turn in messages],
-                "completions": [_told(episode)[:LONGEST] for episode in some],
-                "rewards": [episode.score for episode in some],
+                "completions": [_told(episode)[:LONGEST] for episode in first],
+                "rewards": [episode.score for episode in first],
             }
         )
     return rows
