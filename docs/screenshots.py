@@ -164,7 +164,7 @@ def talking(visit: Visit, link: str) -> None:
     page.goto(link)
     page.wait_for_selector("#question")
     visit.shot("chat-empty", whole=False)
-    page.locator("#question").fill("Where does Ned live? What is his favourite food?")
+    page.locator("#question").fill("Which animal lives with Ned?")
     page.locator("#send").click()
     page.wait_for_selector("#stop", state="hidden", timeout=60_000)
     page.wait_for_timeout(300)
