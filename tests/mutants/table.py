@@ -6,6 +6,7 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 from __future__ import annotations
 
 import adapters
+import compare
 import curation
 import data
 import groups
@@ -15,6 +16,7 @@ import people
 import pure
 import rooms
 import speed
+import watch
 from mutant import Mutant
 
 MUTANTS: list[Mutant] = [
@@ -26,6 +28,8 @@ MUTANTS: list[Mutant] = [
     *curation.MUTANTS,
     *data.MUTANTS,
     *health.MUTANTS,
+    *compare.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
+    *watch.MUTANTS,
 ]

@@ -20,6 +20,7 @@ from baro.data.stream import Stream, Updates, steps_in
 from baro.engine import dist, files, meter, optim
 from baro.engine.fit import fit
 from baro.engine.run import Run
+from baro.models.invariant import batch_invariant
 from baro.models.load import save
 from baro.recipes.card import card
 from baro.recipes.reading import held_out as held_out
@@ -40,7 +41,8 @@ def opened(config, display=None) -> Iterator[Run]:
     meter.start()
     say = display.say if display else None
     resume, report_to = config.resume_from_checkpoint, config.report_to
-    with Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
+    alike = batch_invariant(getattr(config, "batch_invariant", False))
+    with alike, Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
         yield run
 
 
@@ -160,10 +162,11 @@ def finish(
         tokens: learnt from, over the whole run.
         extra_models: further models, saved in folders of these names.
     """
-    folder = Path(config.output_dir)
+    folder, speed = Path(config.output_dir), lines(run, "speed.jsonl")
     result = {
         "method": method,
-        "seconds": max(meter.seconds(), sum(line["seconds"] for line in lines(run, "speed.jsonl"))),
+        "seconds": max(meter.seconds(), sum(line["seconds"] for line in speed)),
+        "busy_seconds": max(meter.busy_seconds(), sum(line.get("busy_seconds", line["seconds"]) for line in speed)),
         "tokens": tokens,
         "peak_bytes": meter.peak_bytes(),
         "metrics": metrics,
