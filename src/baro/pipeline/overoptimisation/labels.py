@@ -50,7 +50,12 @@ def labels(
     """
     tokenizer = load_tokenizer(model)
     sampler = language_model(model, dtype=dtype, device=device).eval()
-    limit = {"temperature": temperature, "max_new_tokens": max_completion_length, "samples": samples, "seed": seed}
+    limit: dict[str, Any] = {
+        "temperature": temperature,
+        "max_new_tokens": max_completion_length,
+        "samples": samples,
+        "seed": seed,
+    }
     score = by_function(judge, judge_args)
 
     def judged(named: list[str]) -> tuple[list[list[Answered]], np.ndarray]:
