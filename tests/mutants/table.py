@@ -16,6 +16,7 @@ import people
 import pure
 import rooms
 import speed
+import watch
 from mutant import Mutant
 
 MUTANTS: list[Mutant] = [
@@ -30,4 +31,5 @@ MUTANTS: list[Mutant] = [
     *compare.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
+    *watch.MUTANTS,
 ]

@@ -42,11 +42,7 @@ def labels(
         pairs, heldout: rows of the two files. Pairs of equal score are left out.
         samples: answers to every prompt; the first and second are a pair, the third and fourth, and so on.
 
-    Returns:
-        Rows of the two files.
-
-    Raises:
-        DataError: the prompts give fewer pairs.
+    Returns the rows of the two files. Errors: DataError when the prompts give fewer pairs.
     """
     tokenizer = load_tokenizer(model)
     sampler = language_model(model, dtype=dtype, device=device).eval()
