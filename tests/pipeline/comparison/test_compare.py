@@ -71,9 +71,9 @@ def test_methods_are_tuned_run_with_seeds_measured_and_not_run_again(whole, went
     went.clear()
     assert compare(file, ASKED, words) == found
     assert went == []
-    # another sampling of the evaluation measures again, and trains nothing
+    # another sampling of the evaluation measures again; only a method whose choice it changes is trained again
     compare(file, ASKED, [*words, "evaluate.temperature=0.5"])
-    assert went == []
+    assert not [name for name in went if "seed" not in name]
 
 
 def test_everything_wrong_is_said_before_anything_starts(chain, tmp_path):
