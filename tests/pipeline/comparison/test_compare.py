@@ -49,8 +49,9 @@ def test_methods_are_tuned_run_with_seeds_measured_and_not_run_again(whole, went
     best = found["tuning"]["dpo"]["trials"][found["tuning"]["dpo"]["best"]]
     assert best["judge"] == max(trial["judge"] for trial in found["tuning"]["dpo"]["trials"])
     assert {key: settings[key] for key in best["settings"]} == best["settings"]
-    assert settings["max_steps"] == 8  # 80 s over 2 trials and 2 seeds, at 2.5 s each
-    assert read(folder / "dpo-trial-1" / "run.json")["settings"]["max_steps"] == 8
+    # 80 s less what the reference took, over 2 trials and 2 seeds, at 2.5 s each
+    assert settings["max_steps"] == 7
+    assert read(folder / "dpo-trial-1" / "run.json")["settings"]["max_steps"] == 7
     assert [read(folder / f"dpo-seed-{n}" / "run.json")["settings"]["seed"] for n in (1, 2)] == [1, 2]
     # figures are means over the seeds' own
     rows = [read(folder / "reported" / f"dpo-seed-{n}.json") for n in (1, 2)]
@@ -70,9 +71,9 @@ def test_methods_are_tuned_run_with_seeds_measured_and_not_run_again(whole, went
     went.clear()
     assert compare(file, ASKED, words) == found
     assert went == []
-    # another sampling of the evaluation measures again, and trains nothing
+    # another sampling of the evaluation measures again; only a method whose choice it changes is trained again
     compare(file, ASKED, [*words, "evaluate.temperature=0.5"])
-    assert went == []
+    assert not [name for name in went if "seed" not in name]
 
 
 def test_everything_wrong_is_said_before_anything_starts(chain, tmp_path):
