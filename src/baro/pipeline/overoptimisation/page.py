@@ -51,8 +51,8 @@ def _title(found: Mapping[str, Any]) -> Words:
     bent = sum(_lost(row) > 0.1 for form in FORMS for row in found[form])
     total = sum(len(found[form]) for form in FORMS)
     return words(
-        f"Pushed far enough, {bent} of {total} lost what they had gained",
-        f"충분히 밀어붙이자 {total}가지 가운데 {bent}가지가 얻은 것을 잃었습니다",
+        f"Pushed far enough, {bent} of {total} lost some of what they had gained",
+        f"충분히 밀어붙이자 {total}가지 가운데 {bent}가지가 얻은 것의 일부를 도로 잃었습니다",
     )
 
 
