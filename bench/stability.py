@@ -25,6 +25,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "advantages not whitened": {"whiten_advantages": False},
     "adaptive KL, target 2 nats": {"kl_target": 2.0, "kl_horizon": 500},
     "value loss not clipped": {"cliprange_value": None},
+    "critic warmed up, 2 rollouts": {"critic_warmup": 2},
+    "early stop at 0.02 nats a token": {"early_stop_kl": 0.02},
     "critic from the SFT model": {"value_model_name_or_path": None},
 }
 LAST = 3  # rollouts that say how a run ended

@@ -133,8 +133,8 @@ MUTANTS = [
         name="a resumed run samples its rollout again with the new policy",
         incident="T43 ms-swift#9935, verl#4156",
         file="recipes/experience.py",
-        old='"experience": self.experience.state() if self.experience else None}',
-        new='"experience": None}',
+        old="experience = self.experience.state() if self.experience else None",
+        new="experience = None",
         test="recipes/test_incidents_experience.py::test_rollouts_resume_inside_an_epoch_with_the_experience_they_had",
     ),
     Mutant(
@@ -152,5 +152,21 @@ MUTANTS = [
         old="return Experience(sequences, old, credit[acts], returns[acts], value)",
         new="return Experience(sequences, old, returns[acts], returns[acts], value)",
         test="recipes/test_incidents.py::test_an_answer_earns_its_score_less_beta_times_its_drift",
+    ),
+    Mutant(
+        name="the policy learns while the critic warms up",
+        incident="warm-up of the critic",
+        file="recipes/experience.py",
+        old='batch if "returns" in batch.extra else replace(batch, extra={})',
+        new="batch",
+        test="recipes/test_ppo.py::test_while_the_critic_warms_up_the_policy_stays",
+    ),
+    Mutant(
+        name="a resumed run forgets that its rollout was left",
+        incident="T43 resume",
+        file="recipes/experience.py",
+        old='self.position, self.left = state["position"], state["left"]',
+        new='self.position = state["position"]',
+        test="recipes/test_incidents_experience.py::test_once_an_update_has_gone_far_enough_the_rollouts_others_are_empty",
     ),
 ]

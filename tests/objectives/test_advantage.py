@@ -182,3 +182,11 @@ def test_precision_is_that_of_the_input():
         assert advantages.dtype == returns.dtype == dtype
         assert advantage.whiten(advantages, acts).dtype == dtype
     assert math.isfinite(advantages.sum().item())
+
+
+def test_the_explained_variance_of_a_perfect_a_constant_and_an_opposite_critic():
+    returns = normal(50)
+    assert advantage.explained_variance(returns, returns) == 1.0
+    assert advantage.explained_variance(returns + 3.0, returns) == pytest.approx(1.0), "a constant error explains all"
+    assert advantage.explained_variance(torch.zeros(50), returns) == pytest.approx(0.0)
+    assert advantage.explained_variance(-returns, returns) == pytest.approx(-3.0)

@@ -56,6 +56,33 @@ def test_rollouts_resume_inside_an_epoch_with_the_experience_they_had(stop):
     assert seen == [0, 1][math.ceil(stop / 4) :]  # no rollout that had begun is sampled again
 
 
+@pytest.mark.parametrize("stop", range(1, 8))
+def test_once_an_update_has_gone_far_enough_the_rollouts_others_are_empty(stop):
+    from baro.recipes.experience import Rollouts
+
+    drift = [0.01, 0.3, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0]  # of the updates in turn; those after 0.3 are never made
+
+    def gone_through(updates, start):
+        sizes = []
+        for number in range(start, 8):
+            update = next(updates)
+            sizes.append(len(update))
+            if update:
+                updates.told({"policy/approxkl_avg": drift[number]})
+            if number + 1 == stop and not start:
+                state = updates.state()
+        return (sizes, None if start else state)
+
+    def fresh():
+        return Rollouts(fake_experience, rollouts=2, epochs=2, minibatches=2, max_sequences=9, seed=3, enough=0.2)
+
+    whole, state = gone_through(fresh(), 0)
+    assert whole == [2, 2, 0, 0, 2, 0, 0, 0]
+    resumed = fresh()
+    resumed.restore(state)
+    assert gone_through(resumed, stop)[0] == whole[stop:]
+
+
 @pytest.mark.invariant("I34")
 def test_a_mix_of_weight_0_is_no_mix(world, settings, tmp_path, model):
     from baro.data.packing import pack

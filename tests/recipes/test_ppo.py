@@ -480,3 +480,20 @@ def test_fewer_answers_than_minibatches_and_a_last_partial_rollout(train, functi
     run = train("ppo", rollout_batch_size=3, num_mini_batches=4, num_ppo_epochs=1, total_episodes=7)
     assert len(json.loads((run.folder / "run.json").read_text())["settings"]) > 10
     assert len(run.steps) == 2 * 3  # two whole rollouts; the fourth part of three answers is empty
+
+
+def test_while_the_critic_warms_up_the_policy_stays(train):
+    warm, plain = train("ppo", "warm", critic_warmup=2, kl_target=None), train("ppo", "plain", kl_target=None)
+    per = 2 * 2  # passes and parts
+    assert [line["objective/kl"] for line in warm.steps[: 3 * per]] == [0.0] * 3 * per
+    assert all("policy/approxkl_avg" not in line for line in warm.steps[: 2 * per])
+    assert warm.steps[2 * per]["policy/approxkl_avg"] == 0.0
+    assert warm.steps[2 * per - 1]["loss/value_avg"] < warm.steps[0]["loss/value_avg"]
+    assert plain.steps[per]["objective/kl"] != 0.0
+
+
+def test_an_update_that_went_too_far_ends_its_rollout(train):
+    run = train("ppo", early_stop_kl=1e-12)
+    taken = [line for line in run.log if "policy/approxkl_avg" in line]
+    assert [line["step"] for line in taken] == [1, 2, 5, 6, 9, 10], "the first of a rollout has not moved yet"
+    assert run.result["metrics"]["objective/kl"] != 0.0

@@ -138,3 +138,12 @@ def overlong(lengths: Tensor, *, longest: int, margin: int) -> Tensor:
     Source: Yu et al. 2025 (2503.14476, DAPO), eq. 13.
     """
     return ((longest - margin - lengths) / margin).clamp(min=-1.0, max=0.0).to(torch.float32)
+
+
+def explained_variance(values: Tensor, returns: Tensor) -> float:
+    """Share of the returns' variance that the values explain: 1 is a perfect critic, 0 no better than a constant.
+
+    Args:
+        values, returns: (N,) of the same states.
+    """
+    return float(1 - (returns - values).var(correction=0) / returns.var(correction=0).clamp(min=1e-8))

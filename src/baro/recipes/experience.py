@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -100,6 +100,11 @@ def apart(batches: list[Batch]) -> list[Batch]:
     return found
 
 
+def critic_only(batches: list[Batch]) -> list[Batch]:
+    """The micro-batches of `apart` with nothing in them for the policy to learn from; what they count stays."""
+    return [batch if "returns" in batch.extra else replace(batch, extra={}) for batch in batches]
+
+
 class Rollouts:
     """Updates made lazily: one rollout, then `epochs` passes over it in `minibatches` shuffled parts.
 
@@ -109,6 +114,7 @@ class Rollouts:
         max_sequences: answers in one micro-batch.
         restored: state of an experience → the experience.
         extend: (update number, micro-batches) → micro-batches; a place to mix in other losses.
+        enough: nats per token; after an update whose `policy/approxkl_avg` is above it, the rollout's others are empty.
     """
 
     def __init__(
@@ -122,8 +128,9 @@ class Rollouts:
         seed: int,
         restored: Callable[[dict], Any] = Experience.restored,
         extend: Callable[[int, list[Batch]], list[Batch]] = lambda _, batches: batches,
+        enough: float | None = None,
     ) -> None:
-        self.restored = restored
+        self.restored, self.enough, self.left = restored, enough, False
         self.act, self.rollouts, self.epochs, self.minibatches = act, rollouts, epochs, minibatches
         self.max_sequences, self.seed, self.extend = max_sequences, seed, extend
         self.position = 0
@@ -140,7 +147,10 @@ class Rollouts:
             raise StopIteration
         rollout, within = divmod(self.position, self.epochs * self.minibatches)
         if within == 0 or self.experience is None:
-            self.experience = self.act(rollout)
+            self.experience, self.left = self.act(rollout), False
+        if self.left:
+            self.position += 1
+            return []
         epoch, part = divmod(within, self.minibatches)
         order = np.random.default_rng([self.seed, rollout, epoch]).permutation(len(self.experience.sequences))
         rows = np.array_split(order, self.minibatches)[part].tolist()
@@ -148,13 +158,27 @@ class Rollouts:
         self.position += 1
         return batches
 
+    def told(self, figures: Mapping[str, float]) -> None:
+        """What an update came to."""
+        self.left = self.enough is not None and figures.get("policy/approxkl_avg", 0.0) > self.enough
+
+    def told_first(self, on_update: Callable) -> Callable:
+        """`on_update` of `fit`, after these updates were told themselves."""
+
+        def look(number: int, figures: dict[str, float]):
+            self.told(figures)
+            return on_update(number, figures)
+
+        return look
+
     def state(self) -> dict:
         """Where the updates stand, the current experience included: the policy that made it is gone."""
-        return {"position": self.position, "experience": self.experience.state() if self.experience else None}
+        experience = self.experience.state() if self.experience else None
+        return {"position": self.position, "experience": experience, "left": self.left}
 
     def restore(self, state: dict) -> None:
         """Go on from `state`."""
-        self.position = state["position"]
+        self.position, self.left = state["position"], state["left"]
         self.experience = self.restored(state["experience"]) if state["experience"] else None
 
 

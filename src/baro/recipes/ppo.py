@@ -26,10 +26,10 @@ from baro.engine.config import ExistingPath
 from baro.models.forward import token_log_probs, values
 from baro.models.load import language_model, load_tokenizer, value_model
 from baro.objectives import kl
-from baro.objectives.advantage import gae, whiten
+from baro.objectives.advantage import explained_variance, gae, whiten
 from baro.objectives.policy import approx_kl, clipped_fraction, clipped_policy, clipped_value
 from baro.recipes import stage
-from baro.recipes.experience import Experience, Rollouts
+from baro.recipes.experience import Experience, Rollouts, critic_only
 from baro.recipes.mixture import TextMix
 from baro.recipes.rollout import Actor, Models, figures
 from baro.recipes.scoring import environment, scorer
@@ -58,6 +58,10 @@ class Config(Rewarded):
     """Answers per rollout, over all ranks."""
     num_ppo_epochs: int = Field(default=4, ge=1)
     num_mini_batches: int = Field(default=1, ge=1)
+    critic_warmup: int = Field(default=0, ge=0)
+    """Rollouts at the start from which only the value model learns."""
+    early_stop_kl: float | None = Field(default=None, gt=0)
+    """Nats per token: once an update lies so far from the rollout's policy, the rollout's further ones are left out."""
     kl_coef: float = Field(default=0.05, ge=0)
     """β, nats of reward per nat of drift; 0 leaves the reference out."""
     kl_target: float | None = Field(default=None, gt=0)
@@ -116,21 +120,17 @@ class Memory:
         drift = masked_sum(log_probs - anchors, acts, 1)
         self.figures = figures(episodes, (paid + earned).sum(1), drift, entropy) | {
             "objective/kl_coef": self.kl_coef,
-            "val/explained_variance": _explained(value, returns[acts]),
+            "val/explained_variance": explained_variance(value, returns[acts]),
         }
         if self.watch:
             self.figures |= self.watch.see(episodes, old.split(counts), self.figures)
             self.kl_coef *= self.watch.price()
         if config.kl_target is not None:
-            n, horizon = len(episodes), config.kl_horizon
-            spent = self.figures["objective/kl"]
-            self.kl_coef = kl.adapt(self.kl_coef, kl=spent, target=config.kl_target, samples=n, horizon=horizon)
+            spent, n = self.figures["objective/kl"], len(episodes)
+            self.kl_coef = kl.adapt(
+                self.kl_coef, kl=spent, target=config.kl_target, samples=n, horizon=config.kl_horizon
+            )
         return Experience(sequences, old, credit[acts], returns[acts], value)
-
-
-def _explained(values: torch.Tensor, returns: torch.Tensor) -> float:
-    """Share of the returns' variance that the values explain: 1 is a perfect critic, 0 no better than a constant."""
-    return float(1 - (returns - values).var(correction=0) / returns.var(correction=0).clamp(min=1e-8))
 
 
 def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
@@ -142,6 +142,9 @@ def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
         estimate, before = values(models.value, batch), batch.extra["values"]
         value = clipped_value(estimate, before, batch.extra["returns"], clip=config.cliprange_value).sum()
         return Loss(config.vf_coef * value, {"loss/value_avg": Mean(float(value.detach()), int(batch.learn.sum()))})
+    stats = {name: Mean(figure * batch.count, batch.count) for name, figure in memory.figures.items()}
+    if "advantages" not in batch.extra:  # the critic warms up
+        return Loss(torch.zeros(()), stats)
     old, credit = batch.extra["old_log_probs"], batch.extra["advantages"]
     now = token_log_probs(models.policy, batch, temperature=config.temperature)
     policy = clipped_policy(now, old, credit, clip_low=config.cliprange, clip_high=config.cliprange)
@@ -152,9 +155,7 @@ def step(config: Config, models: Models, memory: Memory, batch: Batch) -> Loss:
         "policy/clipfrac_avg": clipped,
         "val/ratio": (now.detach() - old).exp(),
     }
-    stats = {name: Mean(float(figure.detach().sum()), batch.count) for name, figure in shown.items()}
-    stats.update({name: Mean(figure * batch.count, batch.count) for name, figure in memory.figures.items()})
-    return Loss(policy.sum(), stats)
+    return Loss(policy.sum(), {n: Mean(float(x.detach().sum()), batch.count) for n, x in shown.items()} | stats)
 
 
 def main(config: Config, display=None) -> dict:
@@ -172,6 +173,8 @@ def main(config: Config, display=None) -> dict:
         score, world = scorer(config, tokenizer), environment(config)
         watch = Watcher(config, run, policy, tokenizer, referees(config, tokenizer))
         memory = Memory(config, Actor(config, models, tokenizer, prompts, score, micro=micro, world=world), watch)
+        mix = TextMix(config.ptx_dataset, config.ptx_coef, tokenizer, config)
+        warm = config.critic_warmup * config.num_ppo_epochs * config.num_mini_batches
         updates = Rollouts(
             memory,
             rollouts=max(1, config.total_episodes // config.rollout_batch_size),
@@ -179,7 +182,8 @@ def main(config: Config, display=None) -> dict:
             minibatches=config.num_mini_batches,
             max_sequences=stage.micro_size(config, config.rollout_batch_size // config.num_mini_batches),
             seed=config.seed,
-            extend=TextMix(config.ptx_dataset, config.ptx_coef, tokenizer, config),
+            extend=lambda number, batches: critic_only(batches) if number < warm else mix(number, batches),
+            enough=config.early_stop_kl,
         )
         stage.train(
             config,
@@ -189,7 +193,7 @@ def main(config: Config, display=None) -> dict:
             {"policy": policy, "value": value},
             rates={"policy": config.learning_rate, "value": config.value_learning_rate or config.learning_rate},
             extra={"memory": memory, "watch": watch},
-            on_update=watch.on_update,
+            on_update=updates.told_first(watch.on_update),
         )
         watch.finish()
         tokens, critic = stage.counted(run), {"value": value}
