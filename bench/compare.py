@@ -116,12 +116,12 @@ def agree(sides: list[Side]) -> list[float]:
 def same_lengths(work: str, sides: list[Side]) -> None:
     """`FailedError` where a side's answers are longer or shorter than ours by more than chance explains.
 
-    Four standard errors, an answer's length taken to be spread evenly up to the limit, which is more than it is.
+    Allowed are four standard errors, the deviation of a length taken to be a third of the limit.
     """
     answers = tasks.drawn(work) * len(sides[0].rounds)
     if not answers:
         return
-    allowed = 4 * tasks.GENERATED * (2 / 12 / answers) ** 0.5
+    allowed = 4 * tasks.GENERATED / 3 * (2 / answers) ** 0.5
     first, *others = [(side.name, side.summary()["length"]) for side in sides]
     for name, length in others:
         if abs(length - first[1]) > allowed:

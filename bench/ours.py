@@ -196,5 +196,5 @@ WORKS = {
     "generate-4": lambda asked: Generated(asked, 4),
     "rloo": lambda asked: Reinforced(asked, "rloo"),
     "grpo": lambda asked: Reinforced(asked, "group", num_generations=4, beta=0.04, scale_rewards="none"),
-    "ppo": lambda asked: Reinforced(asked, "ppo", temperature=0.7),
+    "ppo": lambda asked: Reinforced(asked, "ppo", temperature=1.0),
 }

@@ -41,7 +41,7 @@ class Reinforced:
         episodes = task.batch * task.updates
         given = common(self.asked, task.batch, total_episodes=episodes, response_length=GENERATED, learning_rate=rate)
         given.pop("train_sampling_strategy")
-        given |= {"stop_token": "eos", "num_sample_generations": 0, "temperature": 0.7, "num_ppo_epochs": 4}
+        given |= {"stop_token": "eos", "num_sample_generations": 0, "temperature": 1.0, "num_ppo_epochs": 4}
         return self.library.PPOTrainer(
             args=self.library.PPOConfig(**given),
             processing_class=AutoTokenizer.from_pretrained(model),
