@@ -146,6 +146,14 @@ def test_answers_end_at_the_first_end_token_or_at_the_limit(make):
     assert all(len(row[0].tokens) == len(row[0].log_probs) for row in answers)
 
 
+def test_an_answer_ends_where_it_is_told_to(make):
+    model, asked = make("llama"), prompts(12)
+    whole = tokens_of(sample(model, asked, sampling=RANDOM, seed=2))
+    found = tokens_of(sample(model, asked, sampling=RANDOM, seed=2, slots=3, stopped=lambda tokens: len(tokens) >= 4))
+    assert found == [[answer[:4] for answer in row] for row in whole]
+    assert any(len(answer) > 4 for row in whole for answer in row)
+
+
 def test_the_context_cuts_answers_and_refuses_prompts_that_fill_it(make):
     model = make("gpt2")
     (row,) = sample(model, [[9] * 60], sampling=Sampling(max_new_tokens=50))

@@ -48,4 +48,28 @@ MUTANTS = [
         new="live[hole] = self.live[source]\n            moved = moved[:0]",
         test="models/test_sample.py::test_the_sampler_believes_what_the_trainer_believes",
     ),
+    Mutant(
+        name="weights stay turned after sampling",
+        incident="weights of the trainer changed by the sampler",
+        file="models/layout.py",
+        old="            weight.data = weight.data.contiguous()",
+        new="            pass",
+        test="models/test_layout.py::test_weights_lie_the_other_way_inside_and_as_before_afterwards",
+    ),
+    Mutant(
+        name="an embedding is turned with the head it is tied to",
+        incident="weights tied by name only",
+        file="models/layout.py",
+        old="if key not in looked_up and",
+        new="if",
+        test="models/test_layout.py::test_weights_lie_the_other_way_inside_and_as_before_afterwards",
+    ),
+    Mutant(
+        name="a stop text stays in the answer",
+        incident="stop strings",
+        file="evals/answers.py",
+        old="text[: min(found)] if found else text",
+        new="text",
+        test="pipeline/test_inference.py::test_stop_texts_end_answers_and_do_not_belong_to_them",
+    ),
 ]

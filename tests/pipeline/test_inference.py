@@ -49,6 +49,20 @@ def test_answers_do_not_depend_on_how_many_are_asked_for_at_a_time(sampled, monk
     assert rows(sampled("other", num_generations=2, seed=1)) != whole
 
 
+def test_stop_texts_end_answers_and_do_not_belong_to_them(sampled):
+    long = {"max_completion_length": 24, "num_generations": 4}
+    plain = [text for row in rows(sampled("plain", **long)) for text in row["completions"]]
+    stop = max(" ea", key=lambda one: sum(one in text for text in plain))
+    assert any(stop in text[3:] for text in plain)
+    found = rows(sampled("stopped", stop=[stop, "never said"], **long))
+    ended = [flag for row in found for flag in row["ended"]]
+    for text, cut, end in zip(plain, [text for row in found for text in row["completions"]], ended, strict=True):
+        assert cut == text.split(stop)[0]
+        assert end or stop not in text
+    with pytest.raises(ConfigError, match="empty"):
+        sampled(stop=[""])
+
+
 def test_greedy_answers_are_those_of_plain_transformers(sampled, whole):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

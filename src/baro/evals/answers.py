@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -15,15 +16,27 @@ from baro.data.templates import end_tokens, render_prompts
 from baro.models.forward import sequence_log_probs
 from baro.models.sample import Sampling, sample
 
+_MORE = 8
+"""Tokens looked at before the place where a stop text can begin: what is decoded may begin within a character."""
+
 
 @dataclass(frozen=True)
 class Answered:
-    """One answer to one prompt: the prompt, its token ids, the sampled answer and its text without end token."""
+    """One answer to one prompt: the prompt, its token ids, the sampled answer and its text without end token.
+
+    `stopped`: a stop text ended it, which the tokens hold and the text does not.
+    """
 
     prompt: Prompt
     prompt_tokens: list[int]
     answer: Answer
     text: str
+    stopped: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer came to its end; False when the length limit cut it."""
+        return self.answer.ended or self.stopped
 
 
 def answers(
@@ -36,20 +49,41 @@ def answers(
     top_p: float = 1.0,
     min_p: float = 0.0,
     max_new_tokens: int = 64,
+    stop: Items[str] = (),
     samples: int = 1,
     seed: int = 0,
     first_row: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Answered]]:
-    """`samples` answers to every prompt, (B, K). An answer depends on (seed, first_row + its row, its number) only."""
-    stops = end_tokens(tokenizer)
-    sampling = Sampling(temperature, top_k, top_p, min_p, max_new_tokens, stops)
-    tokens = render_prompts(tokenizer, prompts)
-    drawn = sample(model, tokens, sampling=sampling, samples=samples, seed=seed, first_row=first_row, progress=progress)
+    """`samples` answers to every prompt, (B, K). An answer depends on (seed, first_row + its row, its number) only.
+
+    `stop`: texts at the first of which an answer ends; they do not belong to it.
+    """
+    sampling = Sampling(temperature, top_k, top_p, min_p, max_new_tokens, end_tokens(tokenizer))
+    tokens, stopped = render_prompts(tokenizer, prompts), stopping(tokenizer, stop) if stop else None
+    how: dict[str, Any] = {"samples": samples, "seed": seed, "first_row": first_row, "progress": progress}
+    drawn = sample(model, tokens, sampling=sampling, stopped=stopped, **how)
     return [
-        [Answered(prompt, ids, answer, text_of(tokenizer, answer)) for answer in row]
+        [_answered(tokenizer, prompt, ids, answer, stop) for answer in row]
         for prompt, ids, row in zip(prompts, tokens, drawn, strict=True)
     ]
+
+
+def _answered(tokenizer, prompt: Prompt, ids: list[int], answer: Answer, stop: Items[str]) -> Answered:
+    text = text_of(tokenizer, answer)
+    found = [text.index(one) for one in stop if one in text]
+    return Answered(prompt, ids, answer, text[: min(found)] if found else text, bool(found))
+
+
+def stopping(tokenizer, stop: Items[str]) -> Callable[[list[int]], bool]:
+    """Token ids of an answer so far → whether its end, a few tokens more than any stop text has bytes, holds one."""
+    window = max(len(text.encode()) for text in stop) + _MORE
+
+    def stopped(tokens: list[int]) -> bool:
+        text = tokenizer.decode(tokens[-window:], skip_special_tokens=True)
+        return any(one in text for one in stop)
+
+    return stopped
 
 
 def text_of(tokenizer, answer: Answer) -> str:

@@ -16,7 +16,7 @@ from baro.models import attention
 from baro.models.attention import Packed, Rule
 
 BLOCK = 64
-"""The cache grows by this many tokens."""
+"""The cache begins with this many tokens; it grows by half, or as far as it must."""
 
 
 class Cache:
@@ -30,7 +30,7 @@ class Cache:
         """Make room for `length` tokens in every slot."""
         if length <= self.length:
             return
-        self.length = -(-length // BLOCK) * BLOCK
+        self.length = max(-(-length // BLOCK) * BLOCK, self.length + self.length // 2)
         for layer, pair in self.layers.items():
             self.layers[layer] = tuple(self._longer(old) for old in pair)  # type: ignore[assignment]
 

@@ -8,8 +8,9 @@ place. Samples of one prompt share its prefill. What is drawn depends on (seed, 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,7 @@ from baro.models import attention
 from baro.models.cache import Arrivals, Cache, Step
 from baro.models.draw import Sampling, draw, stream, uniforms
 from baro.models.fallback import generate
+from baro.models.layout import for_few_rows
 from baro.models.logits import head_of
 from baro.models.noted import Noted, noted
 from baro.models.support import support
@@ -48,6 +50,7 @@ def sample(
     seed: int = 0,
     first_row: int = 0,
     rows: Items[int] | None = None,
+    stopped: Callable[[list[int]], bool] | None = None,
     slots: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Answer]]:
@@ -60,6 +63,7 @@ def sample(
         seed, first_row: an answer is a function of the seed, first_row + its prompt's index, its number among the
             samples and the model; up to rounding, never of the other prompts or of `slots`.
         rows: the rows' numbers, where they do not follow each other from first_row.
+        stopped: asked after every token whether the answer so far is complete, its end token apart.
         slots: sequences continued at a time; default: see `fitting`. progress: called with (answers finished, wanted).
 
     Returns:
@@ -80,25 +84,33 @@ def sample(
             limits[index],
             stream(seed, first_row + index if rows is None else rows[index], number),
             sampling,
+            stopped=stopped,
         )
         for index, prompt in enumerate(prompts)
         for number in range(samples)
     ]
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with _evaluating(model):
         found = support(model)
         if found.packed and found.plain_head:
             longest = max((len(item.prompt) + item.limit for item in wanted), default=1)
-            _until_finished(Slots(model, min(slots or fitting(model, longest), len(wanted))), wanted, progress)
+            with for_few_rows(model):
+                _until_finished(Slots(model, min(slots or fitting(model, longest), len(wanted))), wanted, progress)
         else:
             generate(model, sampling, slots or 32, wanted, progress)
-    finally:
-        for module, training in modes:
-            module.training = training
     ends = set(sampling.end_tokens)
     answers = [Answer(item.tokens, item.log_probs, item.tokens[-1] in ends) for item in wanted]
     return [answers[start : start + samples] for start in range(0, len(answers), samples)]
+
+
+@contextmanager
+def _evaluating(model) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def fitting(model, length: int) -> int:
@@ -126,6 +138,7 @@ class Wanted:
         limit: most tokens drawn.
         stream: see `draw.stream`.
         tops: None, or how many of the most probable tokens to note in `noted` at every step.
+        stopped: as in `sample`.
         dropped: nobody waits for it any more; it leaves its slot.
     """
 
@@ -136,6 +149,7 @@ class Wanted:
     stream: int
     sampling: Sampling
     tops: int | None = None
+    stopped: Callable[[list[int]], bool] | None = None
     dropped: bool = False
     tokens: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
@@ -143,7 +157,9 @@ class Wanted:
 
     def finished(self) -> bool:
         """Whether nothing is to be added."""
-        return self.dropped or len(self.tokens) >= self.limit or self.tokens[-1] in self.sampling.end_tokens
+        if self.dropped or len(self.tokens) >= self.limit or self.tokens[-1] in self.sampling.end_tokens:
+            return True
+        return self.stopped is not None and self.stopped(self.tokens)
 
 
 def limit(model, prompt: Items[int], where: str, sampling: Sampling) -> int:

@@ -49,6 +49,8 @@ class Sample(Settings):
     min_p: float = 0.0
     max_completion_length: int = 256
     """Tokens."""
+    stop: list[str] = []
+    """Texts at the first of which an answer ends; they do not belong to it."""
     max_samples: int | None = None
     """Use the first prompts only."""
     seed: int = 0
@@ -106,6 +108,8 @@ class Evaluate(Settings):
 
 def sample(config: Sample) -> None:
     """Write answers to every prompt."""
+    if not all(config.stop):
+        raise ConfigError("a stop text is empty: every answer would end before it began.", where="stop")
     prompts = read_prompts(config.dataset, max_samples=config.max_samples).rows
     model = language_model(config.model, dtype=config.dtype, device=config.device).eval()
     tokenizer = load_tokenizer(config.model)
@@ -121,13 +125,14 @@ def sample(config: Sample) -> None:
                 top_p=config.top_p,
                 min_p=config.min_p,
                 max_new_tokens=config.max_completion_length,
+                stop=config.stop,
                 samples=config.num_generations,
                 seed=config.seed,
                 first_row=start,
             )
             for row in rows:
                 line = {"prompt": [turn.as_dict() for turn in row[0].prompt.messages], **row[0].prompt.columns}
-                line |= {"completions": [one.text for one in row], "ended": [one.answer.ended for one in row]}
+                line |= {"completions": [one.text for one in row], "ended": [one.ended for one in row]}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
     Console().print(f"{len(prompts):,} prompts × {config.num_generations} answers → {config.out}")
 

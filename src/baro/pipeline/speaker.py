@@ -27,6 +27,7 @@ from baro.core.errors import BaroError, DataError
 from baro.data.records import Message
 from baro.data.templates import end_tokens, render_prompt
 from baro.models.draw import stream
+from baro.models.layout import for_few_rows
 from baro.models.load import language_model, load_tokenizer
 from baro.models.noted import Noted, read
 from baro.models.sample import Sampling, Slots, Wanted, fitting, limit
@@ -209,6 +210,10 @@ class Speaker:
 
     @torch.no_grad()
     def _work(self) -> None:
+        with for_few_rows(self.model):
+            self._serve()
+
+    def _serve(self) -> None:
         while True:
             with self.turn:
                 self.turn.wait_for(lambda: self.arrived or self.jobs or self.requests or self.closing)
