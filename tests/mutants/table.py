@@ -14,6 +14,7 @@ import methods
 import people
 import pure
 import rooms
+import sketches
 import speed
 from mutant import Mutant
 
@@ -28,4 +29,5 @@ MUTANTS: list[Mutant] = [
     *health.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
+    *sketches.MUTANTS,
 ]
