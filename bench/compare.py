@@ -93,6 +93,12 @@ def start(side: str, work: str, asked, folder: Path) -> Side:
     return found
 
 
+def stop(side: Side) -> None:
+    """End a side's process."""
+    side.process.kill()
+    side.process.wait()
+
+
 def _last_words(process) -> str:
     process.log.seek(0)
     return " / ".join(process.log.read().strip().splitlines()[-3:])
@@ -142,11 +148,10 @@ def compare(work: str, asked, folder: Path) -> dict[str, Any]:
                 if turn:  # the first is the warm-up
                     side.rounds.append(found)
         same_lengths(work, sides)
-        ends = {side.name: side.ask("peak") for side in sides}
+        ends = {side.name: side.ask("memory") | side.ask("peak") for side in sides}
     finally:
         for side in sides:
-            side.process.kill()
-            side.process.wait()
+            stop(side)
     figures = {side.name: side.summary() | {"peak_bytes": ends[side.name]["bytes"]} for side in sides}
     peak = max(end["flops"] for end in ends.values())
     for figure in figures.values():

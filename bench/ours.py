@@ -6,13 +6,14 @@ import importlib
 import json
 import statistics
 import warnings
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from baro.engine.run import Run
 from bench import clock
-from bench.tasks import CHECKED, GENERATED, RATE, SETTINGS, STILL, TRAINED
+from bench.tasks import ALL, CHECKED, GENERATED, GROWN, LONGEST, RATE, SAMPLES, SETTINGS, STILL
 
 
 class Watch:
@@ -45,7 +46,7 @@ class Trained:
 
         tune_process(asked.threads)
         self.module = importlib.import_module(f"baro.recipes.{recipe}")
-        self.asked, self.task = asked, TRAINED[asked.work]
+        self.asked, self.task = asked, ALL[asked.work]
         model = asked.folder / ("reward" if recipe == "reward" else "model")
         self.settings = SETTINGS | {
             "model_name_or_path": str(model),
@@ -103,7 +104,7 @@ class Reinforced(Trained):
     """A recipe that samples: a round is so many rollouts, every one drawn anew."""
 
     def __init__(self, asked, recipe: str, **settings: Any) -> None:
-        task = TRAINED[asked.work]
+        task = ALL[asked.work]
         super().__init__(
             asked,
             recipe,
@@ -119,7 +120,7 @@ class Reinforced(Trained):
         self.seed = 0
 
     def check(self) -> dict:
-        """Two updates on answers that are given: their gradients and the mean score; in PPO both losses and the score."""
+        """Two updates on answers that are given: their gradients and the mean score; PPO: both losses and the score."""
         from baro.core.types import Answer
         from baro.evals import answers
 
@@ -192,9 +193,10 @@ WORKS = {
     "reward": lambda asked: Trained(asked, "reward", normalize_samples=0),
     "dpo": lambda asked: Preferred(asked, pay=True),
     "dpo-cached": lambda asked: Preferred(asked, pay=False),
-    "generate-1": lambda asked: Generated(asked, 1),
-    "generate-4": lambda asked: Generated(asked, 4),
     "rloo": lambda asked: Reinforced(asked, "rloo"),
     "grpo": lambda asked: Reinforced(asked, "group", num_generations=4, beta=0.04, scale_rewards="none"),
     "ppo": lambda asked: Reinforced(asked, "ppo", temperature=1.0),
+} | {
+    **{work: lambda asked: Trained(asked, "sft", max_length=LONGEST) for work in GROWN},
+    **{f"generate-{samples}": partial(Generated, samples=samples) for samples in SAMPLES},
 }

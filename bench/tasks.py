@@ -17,6 +17,11 @@ STILL = 1e-9
 SETTINGS = {"learning_rate": RATE, "lr_scheduler_type": "constant", "num_train_epochs": 1.0, "seed": 0}
 """Ours; the other side is given the same."""
 COUNTS = {"dialogues": 32, "pairs": 16, "prompts": 64}
+LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096)
+BATCHES = (1, 2, 4, 8, 16, 32)
+SAMPLES = (1, 2, 4, 8, 16)
+LONGEST = max(LENGTHS)
+"""Tokens of a sequence at most: what the model and every trainer allow."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Task:
         return len(self.rows) * max(1, self.samples)
 
     def given(self, *, full: bool = False) -> dict[tuple[int, ...], list[list[int]]]:
-        """Prompt → answers that stand for drawn ones in the check, none with an end token; `full`: as long as may be."""
+        """Prompt → answers in place of drawn ones for the check, without end token; `full`: as long as may be."""
         found = world.rows(len(self.rows), seed=1, answers=self.samples)
         words = [[(answer[:-1] * (GENERATED if full else 1))[:GENERATED] for answer in row["answers"]] for row in found]
         return {tuple(row["prompt"]): answers for row, answers in zip(self.rows, words, strict=True)}
@@ -60,28 +65,42 @@ TRAINED = {
     "grpo": Task("prompts", 32, 1, "samples", samples=4),
     "ppo": Task("prompts", 32, 1, "samples", samples=1),
 }
+GROWN = {f"length-{length}": Task(f"rows-of-{length}", LONGEST // length, 1, "tokens") for length in LENGTHS} | {
+    f"batch-{batch}": Task("dialogues", batch, 1, "tokens") for batch in BATCHES
+}
+"""Fine-tuning by length of the sequences, so many tokens an update, and by their number."""
+ALL = TRAINED | GROWN
 UNITS = {work: task.unit for work, task in TRAINED.items()} | {"generate-1": "tokens", "generate-4": "tokens"}
 
 
 def data(name: str) -> list[dict]:
     """The rows of a data file as tokens, in the order in which they are trained on."""
+    if name.startswith("rows-of-"):
+        length = int(name.removeprefix("rows-of-"))
+        return world.even(LONGEST // length, length)
     answers = {"dialogues": 1, "pairs": 2, "prompts": 1}[name]
     return world.rows(COUNTS[name], seed=len(name), answers=answers)
 
 
 def drawn(work: str) -> int:
     """Answers that a round samples; 0 where the data has them."""
-    if work in TRAINED:
-        return TRAINED[work].units() if TRAINED[work].samples else 0
+    if work in ALL:
+        return ALL[work].units() if ALL[work].samples else 0
     return COUNTS["prompts"]
 
 
 def write(folder: Path, size: str) -> None:
-    """The models and every data file, as text and as tokens. Our order of one epoch is undone, so both sides agree."""
+    """The models and every data file, as text and as tokens. Our order of one epoch is undone, so both sides agree.
+
+    What is there stays.
+    """
     from baro.data.stream import permutation
 
-    world.build(size, folder)
-    for name in COUNTS:
+    if (folder / "dialogues.jsonl").is_file():
+        return
+    folder.mkdir(exist_ok=True)
+    world.build(size, folder, context=LONGEST)
+    for name in dict.fromkeys([*COUNTS, *(task.data for task in GROWN.values())]):
         rows = data(name)
         texts = [_as_text(name, row) for row in rows]
         shuffled = [texts[0]] * len(texts)
@@ -97,7 +116,9 @@ def _as_text(name: str, row: dict) -> dict:
     answers = [" " + world.tokens_to_text(answer[:-1]) for answer in row["answers"]]
     if name == "pairs":
         return {"prompt": prompt, "chosen": answers[0], "rejected": answers[1]}
-    return {"prompt": prompt + " ", "plain": True} if name == "prompts" else {"prompt": prompt, "completion": answers[0]}
+    if name == "prompts":
+        return {"prompt": prompt + " ", "plain": True}
+    return {"prompt": prompt, "completion": answers[0]}
 
 
 def least(work: str, size: str, lengths: float = 0.0) -> float | None:
@@ -107,8 +128,8 @@ def least(work: str, size: str, lengths: float = 0.0) -> float | None:
     and reward once over everything, in PPO the value model too; then every epoch of the policy, in PPO of the value
     model too, four of them.
     """
-    if work in TRAINED:
-        task = TRAINED[work]
+    if work in ALL:
+        task = ALL[work]
         if task.samples:
             answers = [round(lengths)] * task.samples
             once = sum(limits.forward(size, len(row["prompt"]), answers) for row in task.rows)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 from bench import clock
-from bench.tasks import CHECKED, GENERATED, RATE, STILL, TRAINED
+from bench.tasks import ALL, CHECKED, GENERATED, GROWN, LONGEST, RATE, SAMPLES, STILL
 from bench.world import END, PAD, read
 
 
@@ -49,7 +50,7 @@ class Trained:
         from transformers import AutoTokenizer
 
         prepare(asked)
-        self.asked, self.task = asked, TRAINED[asked.work]
+        self.asked, self.task = asked, ALL[asked.work]
         self.trainer, self.config, self.path = getattr(trl, trainer), getattr(trl, config), str(asked.folder / model)
         self.settings = settings
         self.tokenizer = AutoTokenizer.from_pretrained(self.path)
@@ -82,9 +83,7 @@ class Grouped(Trained):
         task = self.task
         more = {"learning_rate": STILL} | more
         given = {"num_generations": task.samples, "max_completion_length": GENERATED, "shuffle_dataset": False}
-        arguments = self.config(
-            **common(self.asked, task.batch, max_steps=updates, **given, **self.settings, **more)
-        )
+        arguments = self.config(**common(self.asked, task.batch, max_steps=updates, **given, **self.settings, **more))
         return self.trainer(
             model=self.path,
             reward_funcs=str(self.asked.folder / "reward"),
@@ -173,6 +172,7 @@ WORKS = {
     "dpo-cached": lambda asked: _pairs(asked, "DPOTrainer", "DPOConfig", precompute_ref_log_probs=True),
     "rloo": lambda asked: Grouped(asked, "RLOOTrainer", "RLOOConfig"),
     "grpo": lambda asked: Grouped(asked, "GRPOTrainer", "GRPOConfig", beta=0.04, scale_rewards="none"),
-    "generate-1": lambda asked: Generated(asked, 1),
-    "generate-4": lambda asked: Generated(asked, 4),
+} | {
+    **{work: lambda asked: Trained(asked, "SFTTrainer", "SFTConfig", max_length=LONGEST) for work in GROWN},
+    **{f"generate-{samples}": partial(Generated, samples=samples) for samples in SAMPLES},
 }
