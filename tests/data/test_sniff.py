@@ -11,7 +11,7 @@ from baro.core.errors import ConfigError, DataError
 from baro.data import hub, row
 from baro.data.files import find, rows_of
 from baro.data.read import read_dialogues, read_judgements, read_preferences, read_prompts, read_texts
-from baro.data.weights import mixed
+from baro.data.weights import Mixture
 
 ROWS = [{"a": "1", "b": "한글"}, {"a": "2", "b": "x"}]
 LINES = "\n".join(json.dumps(each, ensure_ascii=False) for each in ROWS).encode()
@@ -206,8 +206,12 @@ def test_names_on_the_hub(tmp_path, monkeypatch):
 
 
 def test_weights_are_passes_over_each_source():
-    order = mixed([4, 10, 3], [2, 0.5, 0], seed=1)
-    assert sorted(order[:8]) == sorted([(0, row) for row in range(4)] * 2)
-    assert len(order) == 8 + 5
+    sources = [[(source, row) for row in range(size)] for source, size in enumerate((4, 10, 3))]
+    mixture = Mixture(sources, [2, 0.5, 0], seed=1)
+    order = list(mixture)
+    assert order[:8] == sources[0] * 2
+    assert len(mixture) == len(order) == 8 + 5
     assert len(set(order[8:])) == 5
-    assert mixed([4, 10, 3], [2, 0.5, 0], seed=1) == order != mixed([4, 10, 3], [2, 0.5, 0], seed=2)
+    assert order[8:] == sorted(order[8:])
+    assert {source for source, _ in order[8:]} == {1}
+    assert list(Mixture(sources, [2, 0.5, 0], seed=1)) == order != list(Mixture(sources, [2, 0.5, 0], seed=2))

@@ -15,11 +15,11 @@ import pytest
 from baro.core.errors import BaroError, ConfigError
 from baro.engine import files, report
 from baro.engine.config import Training
-from baro.engine.run import Progress, Run
+from baro.engine.run import LOGS, Progress, Run
 
 
 def lines(folder: Path, name: str = "metrics.jsonl") -> list[dict]:
-    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / name).read_text().split("\n")[:-1]]
 
 
 def test_two_runs_never_share_a_folder(tmp_path):
@@ -88,22 +88,38 @@ def test_figures(tmp_path):
         '{"step": 1, "loss": 0.30000000000000004, "손실": null, "big": null, "rows": ["a:1"]}\n'
     )
     (speed,) = lines(tmp_path, "speed.jsonl")
-    assert speed.keys() == {"step", "seconds", "counts_per_second", "peak_bytes"}
+    assert speed.keys() == {"step", "seconds", "busy_seconds", "counts_per_second", "peak_bytes"}
     assert speed["peak_bytes"] > 10_000_000
     assert speed["counts_per_second"] * speed["seconds"] == pytest.approx(100, rel=0.05)
+
+
+def test_what_is_sampled_belongs_to_the_update_that_comes_next(tmp_path):
+    with Run(tmp_path) as run:
+        run.start(3, more=True)
+        run.show([{"prompt": "a"}, {"prompt": "b"}])
+        run.done = 7
+        run.show([{"prompt": "c"}])
+        run.start(3, more=True)
+    assert lines(tmp_path, "rollouts.jsonl") == []
+    with Run(tmp_path) as run:
+        run.start(3, more=True)
+        run.show([{"prompt": "a"}])
+        run.start(4, more=True)
+    assert lines(tmp_path, "rollouts.jsonl") == [{"step": 4, "prompt": "a"}]
 
 
 @pytest.mark.invariant("I61")
 @pytest.mark.parametrize("tail", ["", '{"step": 9, "lo', '{"no": "step"}\n', "\x00\x00\n", "[]\n"])
 def test_lines_after_the_checkpoint_and_half_lines_are_cut(tmp_path, tail):
-    text = "".join(json.dumps({"step": step, "x": step}) + "\n" for step in (1, 2, 2, 3, 4))
-    for name in ("metrics.jsonl", "speed.jsonl"):
+    rows = [{"step": step, "x": f"{step}\u2028\x85"} for step in (1, 2, 2, 3, 4)]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    for name in LOGS:
         (tmp_path / name).write_text(text + tail)
     with Run(tmp_path) as run:
         run.start(4, more=True)
         assert (tmp_path / "metrics.jsonl").read_text() == text
         run.start(2, more=True)
-        for name in ("metrics.jsonl", "speed.jsonl"):
+        for name in LOGS:
             assert [line["step"] for line in lines(tmp_path, name)] == [1, 2, 2]
         run.start(0, more=True)
         assert (tmp_path / "metrics.jsonl").read_text() == ""

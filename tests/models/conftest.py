@@ -155,3 +155,24 @@ def padded_log_probs(model, batch: Batch, *, temperature: float = 1.0, left: boo
 @pytest.fixture
 def by_the_book():
     return padded_log_probs
+
+
+@pytest.fixture(scope="session")
+def as_batch():
+    """(prompts, answers) → the batch a trainer makes of them, every token of an answer learnt."""
+    return _as_batch
+
+
+def _as_batch(asked, answers) -> Batch:
+    rows = [(prompt, answer.tokens) for prompt, row in zip(asked, answers, strict=True) for answer in row]
+    lengths = tuple(len(prompt) + len(tokens) for prompt, tokens in rows)
+    learn = torch.tensor(
+        [place >= len(prompt) for prompt, tokens in rows for place in range(len(prompt) + len(tokens))]
+    )
+    return Batch(
+        torch.tensor([token for prompt, tokens in rows for token in prompt + tokens]),
+        torch.cat([torch.arange(length) for length in lengths]),
+        lengths,
+        learn,
+        int(learn.sum()),
+    )

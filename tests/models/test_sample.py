@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from baro.core.errors import BaroError, DataError
-from baro.core.types import Batch
 from baro.models import forward
 from baro.models import sample as module
 from baro.models.draw import draw, stream, uniforms
@@ -25,21 +24,6 @@ def prompts(count: int = 9, seed: int = 0) -> list[list[int]]:
     return [[draws.randrange(8, 67) for _ in range(draws.choice([1, 3, 5, 9, 14]))] for _ in range(count)]
 
 
-def as_batch(asked, answers) -> Batch:
-    rows = [(prompt, answer.tokens) for prompt, row in zip(asked, answers, strict=True) for answer in row]
-    lengths = tuple(len(prompt) + len(tokens) for prompt, tokens in rows)
-    learn = torch.tensor(
-        [place >= len(prompt) for prompt, tokens in rows for place in range(len(prompt) + len(tokens))]
-    )
-    return Batch(
-        torch.tensor([token for prompt, tokens in rows for token in prompt + tokens]),
-        torch.cat([torch.arange(length) for length in lengths]),
-        lengths,
-        learn,
-        int(learn.sum()),
-    )
-
-
 def tokens_of(answers) -> list[list[list[int]]]:
     return [[answer.tokens for answer in row] for row in answers]
 
@@ -50,7 +34,7 @@ def log_probs_of(answers) -> torch.Tensor:
 
 @pytest.mark.invariant("I9", "I35", "I40")
 @pytest.mark.incident("T32", "T33")
-def test_the_sampler_believes_what_the_trainer_believes(architecture, make):
+def test_the_sampler_believes_what_the_trainer_believes(architecture, make, as_batch):
     model = make(architecture)
     answers = sample(model, prompts(), sampling=RANDOM, samples=3, seed=1, slots=4)
     trained = forward.token_log_probs(model, as_batch(prompts(), answers), temperature=0.8)
@@ -170,7 +154,7 @@ def test_the_context_cuts_answers_and_refuses_prompts_that_fill_it(make):
     assert sample(model, [], sampling=RANDOM) == []
 
 
-def test_the_cache_grows_past_its_first_block(make):
+def test_the_cache_grows_past_its_first_block(make, as_batch):
     model = make("llama", max_position_embeddings=400)
     asked = [[9] * 3, [10] * 150]
     answers = sample(model, asked, sampling=Sampling(max_new_tokens=100), seed=5)

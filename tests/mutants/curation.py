@@ -157,4 +157,20 @@ MUTANTS = [
         new='    if language in ("en", "ko"):\n',
         test="data/corpus/test_rules.py",
     ),
+    Mutant(
+        name="verses are joined like wrapped lines",
+        incident="of our own: poems become prose",
+        file="data/corpus/text.py",
+        old=" and any(word[0].isalpha() and not word[0].isupper() for word in after)",
+        new="",
+        test="data/corpus/test_text.py",
+    ),
+    Mutant(
+        name="of wrapped text the ends of sentences alone stay",
+        incident="of our own: 'to_angle.⏎to_an' of a docstring",
+        file="data/corpus/steps.py",
+        old="text = unwrapped(normalised(raw.text))",
+        new="text = normalised(raw.text)",
+        test="pipeline/test_corpus.py",
+    ),
 ]

@@ -77,4 +77,13 @@ MUTANTS = [
         new="if True:",
         test="data/choices/test_export.py",
     ),
+    Mutant(
+        name="the end token has no place in the log-probabilities",
+        incident="a harness that takes the drawn token off takes the last one it asked about",
+        file="pipeline/speaker.py",
+        old="tokens, noted = item.tokens[unfolding.told :], item.noted[unfolding.told :]",
+        new="tokens, noted = item.tokens[unfolding.told : -1 if ended else None], "
+        "item.noted[unfolding.told : -1 if ended else None]",
+        test="web/serving/test_harness.py",
+    ),
 ]

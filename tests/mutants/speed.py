@@ -72,4 +72,20 @@ MUTANTS = [
         new="text",
         test="pipeline/test_inference.py::test_stop_texts_end_answers_and_do_not_belong_to_them",
     ),
+    Mutant(
+        name="in the exact mode products take as many rows as there are",
+        incident="T33 sampler and trainer disagree",
+        file="models/invariant.py",
+        old="whole = pad(flat, (0, 0, 0, -len(flat) % TILE))",
+        new="whole = flat",
+        test="models/test_invariant.py::test_so_they_do_where_kernels_differ_by_shape",
+    ),
+    Mutant(
+        name="in the exact mode the sampler keeps its own formula",
+        incident="T33 sampler and trainer disagree",
+        file="models/draw.py",
+        old="    if invariant.active():",
+        new="    if False:",
+        test="models/test_invariant.py::test_so_they_do_where_kernels_differ_by_shape",
+    ),
 ]

@@ -6,6 +6,7 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 from __future__ import annotations
 
 import adapters
+import compare
 import curation
 import data
 import groups
@@ -16,6 +17,7 @@ import pure
 import rooms
 import sketches
 import speed
+import watch
 from mutant import Mutant
 
 MUTANTS: list[Mutant] = [
@@ -27,7 +29,9 @@ MUTANTS: list[Mutant] = [
     *curation.MUTANTS,
     *data.MUTANTS,
     *health.MUTANTS,
+    *compare.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
     *sketches.MUTANTS,
+    *watch.MUTANTS,
 ]

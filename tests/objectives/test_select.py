@@ -127,3 +127,29 @@ def test_best_of_k_refuses_more_than_there_are():
         select.best_of_k(torch.zeros(1, 4), 5)
     with pytest.raises(ValueError, match=r"k must be in 1\.\.4"):
         select.best_of_k(torch.zeros(1, 4), 0)
+
+
+@pytest.mark.invariant("I49")
+@pytest.mark.parametrize("k", [1, 2, 3, 6, 7])
+def test_what_the_best_of_k_is_worth_is_the_mean_over_all_subsets(k):
+    scores, values = normal(5, 7, seed=k).round(decimals=0), normal(5, 7, seed=k + 50)  # rounding makes ties
+    found = select.value_of_k(scores, values, k).tolist()
+    for row, worth, estimate in zip(scores.tolist(), values.tolist(), found, strict=True):
+        subsets = []
+        for subset in itertools.combinations(range(7), k):
+            best = [i for i in subset if row[i] == max(row[j] for j in subset)]
+            subsets.append(sum(worth[i] for i in best) / len(best))  # equals are chosen equally often
+        assert estimate == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
+
+
+def test_the_worth_of_the_best_of_1_is_the_mean_and_of_all_the_worth_of_the_best():
+    scores, values = normal(3, 1024), normal(3, 1024, seed=9)
+    assert select.value_of_k(scores, values, 1).tolist() == pytest.approx(values.mean(1).tolist())
+    best = values.gather(1, scores.argmax(1, keepdim=True))[:, 0]
+    assert select.value_of_k(scores, values, 1024).tolist() == pytest.approx(best.tolist())
+
+
+def test_a_proxy_that_knows_nothing_gains_nothing_whatever_n():
+    scores, values = torch.zeros(4, 64, dtype=torch.float64), normal(4, 64)
+    for k in (1, 8, 64):
+        assert select.value_of_k(scores, values, k).tolist() == pytest.approx(values.mean(1).tolist())

@@ -1,6 +1,7 @@
 """`baro data prepare` as a whole: what stays, what goes and why, the same everywhere, taken up where it stopped."""
 
 import json
+import textwrap
 
 import pytest
 
@@ -66,6 +67,16 @@ def test_what_stays_and_what_goes(raw, tmp_path, capsys):
     assert any("[email]" in text and "[phone]" in text for text in kept)
     assert not any("Login" in text or "ann@" in text for text in kept)
     assert "kept 33 of 40 documents" in capsys.readouterr().out
+
+
+def test_of_wrapped_text_no_half_sentence_stays(tmp_path):
+    """C4 means paragraphs by lines: in a README broken at 72 characters hardly a line ends a sentence."""
+    sentences = " ".join(tale(n) for n in (11, 12, 13))
+    raw = tmp_path / "README.txt"
+    raw.write_text("Install\n\n" + "\n".join(textwrap.wrap(sentences, 72)) + "\n", encoding="utf-8")
+    report = run(raw, tmp_path / "out", validation=0.0, rules=["c4"])
+    assert texts(tmp_path / "out", "train") == [sentences]
+    assert report["lines"] == 1
 
 
 def test_nothing_personal_reaches_the_report(raw, tmp_path):

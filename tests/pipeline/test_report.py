@@ -19,7 +19,7 @@ from string import Formatter
 
 import pytest
 
-from baro.pipeline.report import findings, glossary, parts, words
+from baro.pipeline.report import compare, findings, glossary, parts, words
 from baro.pipeline.report.build import page, write
 from baro.pipeline.report.details import Details
 from baro.pipeline.report.markup import MOST_LETTERS, visible
@@ -327,10 +327,11 @@ def test_no_word_is_left_over():
     used = "".join(file.read_text(encoding="utf-8") for file in SOURCE.iterdir() if file.suffix in (".py", ".j2"))
     used = used.replace(Path(words.__file__).read_text(encoding="utf-8"), "")
     made = {f"chart_frontier_{key}" for key in ("judge", "reward")} | {f"axis_{key}" for key in ("judge", "reward")}
-    made |= {f"terminal_{key}" for key in parts.COLUMNS} | {f"nav_{key}" for key in ANCHORS}
+    shown = {*parts.COLUMNS, *compare.COLUMNS}
+    made |= {f"terminal_{key}" for key in shown} | {f"nav_{key}" for key in ANCHORS}
     for key in (*words.PAGE, *words.FINDINGS):
         assert f'"{key}"' in used or f"page.{key}" in used or key in made, key
-    assert set(glossary.UNITS) == set(glossary.MEANINGS) == set(parts.COLUMNS)
+    assert set(glossary.UNITS) == set(glossary.MEANINGS) == shown
     assert set(glossary.ALARMS) == set(glossary.ALARM_MEANINGS)
     assert set(glossary.ALARMS) >= findings.HACKING_ALARMS
 

@@ -92,7 +92,7 @@ def test_training_and_held_out_differ_in_colour_and_dashes():
 def test_known_models_always_look_alike_and_no_two_the_same():
     one, two = marks(["ppo", "mine"]), marks(["mine", "other", "sft", "ppo"])
     assert one["ppo"] == two["ppo"]
-    assert len({(mark.colour, mark.marker) for mark in marks([*OWN, "a", "b", "c", "d", "e"]).values()}) == 12
+    assert len({(mark.colour, mark.marker) for mark in marks([*OWN, "a", "b", "c", "d", "e"]).values()}) == 17
     assert {mark.marker for mark in marks([*OWN, "a", "b", "c", "d", "e"]).values()} <= set(SHAPES)
 
 

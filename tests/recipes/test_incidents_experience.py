@@ -62,7 +62,7 @@ def test_a_mix_of_weight_0_is_no_mix(world, settings, tmp_path, model):
     from baro.models.load import load_tokenizer
     from baro.recipes.mixture import TextMix
 
-    tokenizer, config = load_tokenizer(model), SimpleNamespace(max_length=64, seed=0)
+    tokenizer, config = load_tokenizer(model), SimpleNamespace(max_length=64, seed=0, output_dir=tmp_path)
     batches = [pack([Sequence([1, 2, 3], [False, True, True])]), pack([Sequence([1, 2], [False, True])])]
     assert TextMix([world / "text.jsonl"], 0.0, tokenizer, config)(0, batches) is batches
     assert TextMix([], 27.8, tokenizer, config)(0, batches) is batches

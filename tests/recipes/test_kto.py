@@ -160,3 +160,21 @@ def test_every_form_of_a_label(rows):
     assert [row.label for row in found] == [True, False, True, False]
     assert [row.plain for row in found] == [True, False, False, False]
     assert {(row.prompt[-1].content, row.completion[-1].content) for row in found} == {("a", "b")}
+
+
+def test_the_watch_hears_of_the_good_answers_alone(before):
+    """A policy that is not its reference: the mean log-ratio per token of desirable answers, by hand."""
+    from baro.models.forward import sequence_log_probs
+    from baro.recipes import kto
+
+    config, policy, rows, build = before()
+    with torch.no_grad():
+        policy.get_output_embeddings().weight.mul_(1.5)
+    batches = build(rows)
+    wanted = []
+    for batch in batches:
+        ratios = (sequence_log_probs(policy, batch) - batch.extra["reference"]) / batch.learnt_per_sequence()
+        wanted += [float(r) for r, good in zip(ratios, batch.extra["desirable"], strict=True) if good]
+    told = [kto.step(policy, batch, config).stats["watch/chosen_per_token"] for batch in batches]
+    assert sum(mean.count for mean in told) == len(wanted) < len(rows)
+    assert sum(mean.total for mean in told) / len(wanted) == pytest.approx(sum(wanted) / len(wanted))

@@ -1,14 +1,18 @@
 """Scores of ensembles and bounded scores, as a recipe and baro score use them."""
 
+import copy
 import json
 
 import pytest
+import torch
 
 from baro.core.errors import DataError
 from baro.core.types import Answer
 from baro.data.records import Message, Prompt
 from baro.evals.answers import Answered
+from baro.models.adapters import Lora
 from baro.models.load import load_tokenizer, reward_model, save
+from baro.recipes import scoring
 from baro.recipes.ppo import Config
 from baro.recipes.scoring import by_model, by_models, disagreement_of
 
@@ -81,3 +85,51 @@ def test_a_prompt_without_reference_answer_is_named(config, rows, model, tmp_pat
 def test_ppo_runs_against_a_cautious_ensemble_and_watches_its_disagreement(train, other):
     run = train("ppo", reward_ensemble=[other], reward_combine="lcb")
     assert run.steps[-1]["watch/disagreement"] > 0
+
+
+@pytest.fixture(scope="module")
+def adapters(model, tmp_path_factory):
+    """Two reward models that are adapters, with heads, of one base."""
+    found = []
+    for seed in (1, 2):
+        folder = tmp_path_factory.mktemp(f"adapter{seed}")
+        made = reward_model(model, seed=seed, lora=Lora(r=4, seed=seed))
+        move = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in made.parameters():
+                if parameter.requires_grad:
+                    parameter += 0.3 * torch.randn(parameter.shape, generator=move)
+        save(made, load_tokenizer(model), folder)
+        found.append(str(folder))
+    return found
+
+
+def test_adapters_of_one_base_are_an_ensemble_with_one_base_in_memory(config, rows, model, adapters, monkeypatch):
+    tokenizer, loaded = load_tokenizer(model), []
+    keep = scoring.trained
+    monkeypatch.setattr(scoring, "trained", lambda *a, **k: loaded.append(keep(*a, **k)) or loaded[-1])
+    one, two = (by_model(path, tokenizer, device="cpu", dtype="float32")(rows) for path in adapters)
+    assert one != two
+    loaded.clear()
+    settings = config(reward_model_name_or_path=adapters[0], reward_ensemble=[adapters[1]])
+    assert by_models(settings, tokenizer)(rows) == pytest.approx(
+        [(a + b) / 2 for a, b in zip(one, two, strict=True)], abs=1e-5
+    )
+    places = [{parameter.data_ptr() for parameter in member.parameters()} for member in loaded]
+    sizes = {parameter.data_ptr(): parameter.numel() for member in loaded for parameter in member.parameters()}
+    shared = sum(sizes[place] for place in places[0] & places[1])
+    base = sum(parameter.numel() for parameter in reward_model(model).base_model.parameters())
+    assert shared == base
+
+
+def test_averaged_adapters_are_the_mean_of_whole_weights(config, rows, model, adapters):
+    """The mean of two products is not the product of two means."""
+    tokenizer = load_tokenizer(model)
+    whole = [reward_model(path, device="cpu", dtype="float32") for path in adapters]
+    middle = copy.deepcopy(whole[0])
+    with torch.no_grad():
+        for mean, *both in zip(*(each.parameters() for each in (middle, *whole)), strict=True):
+            mean.copy_((both[0] + both[1]) / 2)
+    wanted = scoring.reader(middle.eval(), tokenizer, tokenizer)(rows)
+    given = {"reward_model_name_or_path": adapters[0], "reward_ensemble": [adapters[1]], "reward_combine": "warm"}
+    assert by_models(config(**given, use_peft=True), tokenizer)(rows) == pytest.approx(wanted, abs=1e-5)

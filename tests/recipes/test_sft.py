@@ -200,7 +200,7 @@ def test_the_folder_is_complete(train, method, model):
     changes |= {"rounds": 1, "num_train_epochs": 1.0} if method == "rejection" else {}
     run = train(method, **changes, max_steps=2)
     assert json.loads((run.folder / "result.json").read_text()) == json.loads(json.dumps(run.result))
-    assert set(run.result) == {"method", "seconds", "tokens", "peak_bytes", "metrics"}
+    assert set(run.result) == {"method", "seconds", "busy_seconds", "tokens", "peak_bytes", "metrics"}
     assert run.result["method"] == method
     assert run.result["tokens"] > 0
     assert run.result["peak_bytes"] > 1e7

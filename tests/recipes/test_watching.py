@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from baro.recipes.watching import BEST, Watcher
+from baro.recipes import shown
+from baro.recipes.watching import BEST, Watcher, of_updates
 from baro.watch.rules import GRAVE, Limits
 
 REWARDS = """
@@ -45,6 +46,15 @@ def test_the_judge_and_the_held_out_model_are_logged_and_change_nothing(train, r
     assert line["watch/mismatch"] < 1e-4
     before, after = tensors(plain.folder), tensors(watched.folder)
     assert all((before[name] == after[name]).all() for name in before)
+
+
+@pytest.mark.invariant("I40")
+@pytest.mark.parametrize("method", ["ppo", "group"])
+def test_sampler_and_trainer_agree_to_the_last_bit_where_asked(train, method):
+    run = train(method, batch_invariant=True)
+    assert {line["watch/mismatch"] for line in run.steps} == {0.0}
+    assert run.steps[0]["val/ratio"] == 1.0
+    assert max(line["watch/mismatch"] for line in train(method, "plain").steps) > 0
 
 
 def test_an_alarm_stops_the_run_when_asked(train, touchy):
@@ -93,9 +103,22 @@ def test_other_methods_that_sample_are_watched_too(train, rewards, method):
     assert (run.folder / "alarms.json").is_file()
 
 
-def test_a_reference_that_is_another_model_is_noticed(train, move, model):
-    other = train("dpo", ref_model=move(model, scale=2.0))
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_reference_that_is_another_model_is_noticed(train, move, model, method):
+    other = train(method, ref_model=move(model, scale=2.0))
     assert "stale_reference" in alarms(other)
+
+
+def test_kto_is_watched_as_dpo_is(train):
+    run = train("kto")
+    assert alarms(run) == []
+    assert "watch/chosen_per_token" in run.steps[-1]
+    watcher, rates = Watcher(Config(), Run(), None, None), [0.0, -0.1, -0.3, -0.5, -0.7, -0.9]
+    look = of_updates(watcher, beta=0.1)
+    for number, rate in enumerate(rates, start=1):
+        sums = {"rewards/chosen": rate, "rewards/rejected": 3 * rate}
+        look(number, {"watch/chosen_per_token": rate, **sums})
+    assert [alarm["code"] for alarm in watcher.raised] == ["chosen_likelihood_falls"]
 
 
 class Config:
@@ -119,6 +142,23 @@ def test_becoming_sure_is_no_collapse_where_there_is_one_right_answer():
             watcher.note({"objective/entropy": 2.0 * 0.6**number}, answers=4)
         rings[config] = [alarm["code"] for alarm in watcher.raised]
     assert rings == {Config: ["collapse"], Sums: []}
+
+
+def test_answers_are_shown_as_they_change(train, settings):
+    for method, answers in (("ppo", 1), ("group", 4), ("online_dpo", 2), ("rejection", 4)):
+        run = train(method)
+        rows = [json.loads(line) for line in (run.folder / "rollouts.jsonl").read_text().splitlines()]
+        assert {row["step"] for row in rows} <= {line["step"] for line in run.steps} | {1}
+        assert all(len(row["completions"]) == len(row["rewards"]) <= 4 for row in rows)
+        assert max(len(row["completions"]) for row in rows) == min(answers, 4)
+        assert rows[0]["prompt"][-1]["role"] == "user"
+        assert any(row["completions"][0] for row in rows)
+
+
+def test_what_is_shown_of_a_long_run_grows_ever_slower():
+    assert all(shown.kept(rollout) for rollout in range(128))
+    for start in (128, 1024, 65_536):
+        assert sum(map(shown.kept, range(start, 2 * start))) == 64
 
 
 def test_the_state_holds_all_it_has_seen():

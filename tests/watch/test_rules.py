@@ -124,6 +124,36 @@ def test_hacking_does_not_depend_on_the_unit_of_any_score():
     assert codes(calm) == []
 
 
+def drifting(pace: float, gain: float, nats: float = 0.0) -> list[dict[str, float]]:
+    """A run that drifts evenly and whose two scores rise by `gain` · √(2 KL) standard deviations."""
+    way = [nats * (t > 0) + pace * t for t in range(8)]
+    bought = [gain * (2 * kl) ** 0.5 for kl in way]
+    return [
+        CALM | {"objective/kl": kl, "objective/scores": score, "watch/held_out": score, "watch/gold": 0.6}
+        for kl, score in zip(way, bought, strict=True)
+    ]
+
+
+def test_a_drift_that_pays_is_no_runaway_and_one_that_buys_nothing_is():
+    assert "kl_runaway" in codes(drifting(1.0, 0.1)[:5])
+    assert codes(drifting(1.0, 0.6)) == []
+    assert codes(drifting(0.5, 0.0)) == []
+    # what counts is what the held-out score has gained, not what training pushes up
+    blind = [line | {"watch/held_out": 0.0} for line in drifting(1.0, 0.6)]
+    assert "kl_runaway" in codes(blind)
+    alone = [{k: v for k, v in line.items() if "held_out" not in k} for line in blind]
+    assert "kl_runaway" not in codes(alone)
+
+
+def test_the_first_leap_is_no_pace():
+    """A high learning rate leaves the reference in one step and then stays: no run that runs away."""
+    assert codes(drifting(0.0, 0.1, nats=5.0)) == []
+
+
+def test_a_runaway_is_named_after_four_rollouts():
+    assert next(n for n in range(8) if "kl_runaway" in codes(drifting(1.0, 0.2)[:n])) == 4
+
+
 def test_missing_figures_silence_a_rule():
     assert codes([{"objective/kl": 1.0}] * 5) == []
     assert codes([]) == []

@@ -39,6 +39,7 @@ def check_data(
     max_rows: Annotated[int | None, typer.Option(help="Look at the first rows only.")] = None,
 ) -> None:
     """Look for everything that is wrong with data. Leaves with 1 if there is an error, with 0 if there are warnings."""
+    from baro.core.process import cores
     from baro.data.doctor import page, tell
     from baro.data.doctor.examine import examine
     from baro.data.doctor.registry import Setting
@@ -50,8 +51,9 @@ def check_data(
 
         tokenizer = load_tokenizer(model)
     held_out = tuple(find(eval, text=True)) if eval else ()
-    setting = Setting(tokenizer=tokenizer, max_length=max_length, held_out=held_out, columns=_names(columns))
-    report = examine(files, setting, columns=_names(columns), format=format, max_rows=max_rows)
+    named = _names(columns)
+    setting = Setting(None, tokenizer, max_length, held_out, tokenised=100_000, sampled=100, columns=named)
+    report = examine(files, setting, columns=named, format=format, max_rows=max_rows, processes=cores())
     if json is not None:
         tell.write_json(report, json)
     if html is not None:

@@ -38,3 +38,17 @@ def export_noise(
 
     for name, count in export_noisy(folder, lang=lang, seed=seed, noise=noise, text_noise=text_noise).items():
         typer.echo(f"{name}: {count:,}")
+
+
+@playground.command("code")
+def export_code(
+    folder: Path,
+    data: Annotated[Path | None, typer.Option(help="Folder with mbpp/ and humaneval/; none: made-up programs.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of programs and harms.")] = 0,
+    pairs: Annotated[int, typer.Option(help="Pairs to train on.")] = 6000,
+) -> None:
+    """Write pairs of code that reads well and the same code made hard to read."""
+    from baro.playground.code import export
+
+    for name, count in export(folder, data=data, seed=seed, pairs=pairs).items():
+        typer.echo(f"{name}: {count:,}")

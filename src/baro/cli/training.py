@@ -40,6 +40,29 @@ def run(context: typer.Context, recipe: Path) -> None:
     run_recipe(recipe, context.args, again=[sys.executable, "-m", "baro", "run", str(recipe), *context.args])
 
 
+@app.command(context_settings=FREE)
+def compare(
+    context: typer.Context,
+    recipe: Path,
+    methods: Annotated[str, typer.Option(help="Methods or stages of the recipe, with commas between.")],
+    seeds: Annotated[int, typer.Option(help="Runs of every method, each with another seed.")] = 3,
+    budget: Annotated[str, typer.Option(help="Training time of every method in all: 90s, 10m, 1h.")] = "10m",
+    trials: Annotated[int, typer.Option(help="Settings that every method may try.")] = 5,
+) -> None:
+    """Compare methods from one SFT model, with the same data, time and tuning: --methods sft,rejection,dpo,ppo
+
+    What the recipe's run has already is used. key=value words as in baro run; the result is in the run's compare/.
+    """
+    from baro.pipeline.comparison import plan
+    from baro.pipeline.comparison.run import Options
+    from baro.pipeline.comparison.run import compare as compare_methods
+
+    tune()
+    named = tuple(word.strip() for word in methods.split(",") if word.strip())
+    options = Options(named, seeds=seeds, budget=plan.seconds(budget), trials=trials)
+    compare_methods(recipe, options, context.args, again=[sys.executable, "-m", "baro", *sys.argv[1:]])
+
+
 def _method(name: str, help_text: str) -> None:
     def command(
         context: typer.Context,

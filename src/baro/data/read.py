@@ -6,7 +6,7 @@ Reads what `find` and `files` read. The format is told by the columns of each ro
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from baro.data.sniff import kind_of_file
 
 __all__ = [
     "Dataset",
+    "Rows",
     "read_dialogues",
     "read_judgements",
     "read_preferences",
@@ -29,10 +30,12 @@ __all__ = [
     "read_tasks",
     "read_texts",
     "records",
+    "streamed",
     "write_jsonl",
 ]
 
 R = TypeVar("R")
+S = TypeVar("S", bound="Rows[Any]")
 OnBadRow = Literal["error", "skip"]
 
 
@@ -279,32 +282,99 @@ def remarks(files: list[Path]) -> list[str]:
     return [kind.remark for kind in kinds if kind is not None and kind.remark]
 
 
-def _read(
-    way: Way, paths: Paths, on_bad_row: OnBadRow, skipped_to: Path | None, max_samples: int | None
-) -> Dataset[Any]:
+class Rows(Generic[R]):
+    """The records of files, read anew each time they are gone through: memory holds one at a time.
+
+    Args:
+        way, files: how rows are read, and where from.
+        on_bad_row, skipped_to, max_samples: as in `read_texts`.
+
+    Raises:
+        DataError: a file or row cannot be used; all of them are gone through once at the beginning.
+    """
+
+    def __init__(
+        self, way: Way, files: list[Path], on_bad_row: OnBadRow, skipped_to: Path | None, max_samples: int | None
+    ) -> None:
+        self.way, self.files, self.on_bad_row, self.max_samples = way, files, on_bad_row, max_samples
+        self.account = Account("tasks" if way.tasks else way.noun)
+        rest = self._counted()
+        if skipped_to is None:
+            deque(rest, maxlen=0)
+        elif not write_jsonl(skipped_to, rest):
+            skipped_to.unlink()
+        if self.account.first is not None and not len(self):
+            raise DataError(f"none of {self.account.skipped:,} rows can be used; the first: {self.account.first}")
+        if not len(self):
+            raise DataError("there are no rows.", where=", ".join(map(str, files)), hint="Give a file with rows.")
+        self.description = self.account.words(skipped_to) + "".join(f"; {remark}" for remark in remarks(files))
+
+    def __len__(self) -> int:
+        return self.account.kinds.total()
+
+    def __contains__(self, record: object) -> bool:
+        return any(record == each for each in self)
+
+    def __iter__(self) -> Iterator[R]:
+        return (each.record for each in self._all() if each.problem is None)
+
+    def _counted(self) -> Iterator[dict[str, Any]]:
+        """Takes account of all rows; gives those that cannot be used."""
+        account = self.account
+        for each in self._all():
+            if each.problem is None:
+                self._take(each)
+                continue
+            account.first = account.first or each.problem
+            account.skipped += 1
+            yield {"where": each.where, "reason": each.problem.message, "row": each.row.columns}
+
+    def _take(self, found: Found) -> None:
+        self.account.kinds[found.kind] += 1
+
+    def _all(self) -> Iterator[Found]:
+        taken = 0
+        for each in records(self.way, self.files):
+            if taken == self.max_samples:
+                return
+            if each.problem is not None and self.on_bad_row == "error":
+                raise each.problem
+            taken += each.problem is None
+            yield each
+
+
+class _Held(Rows[R]):
+    """Rows that fit into memory."""
+
+    def __init__(self, *args: Any) -> None:
+        self.held: list[R] = []
+        super().__init__(*args)
+
+    def _take(self, found: Found) -> None:
+        super()._take(found)
+        self.held.append(found.record)
+
+
+def streamed(
+    noun: Noun,
+    paths: Paths,
+    *,
+    on_bad_row: OnBadRow = "error",
+    skipped_to: Path | None = None,
+    max_samples: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+) -> Rows[Any]:
+    """Rows of files larger than memory, as the reader of this noun reads them; its `description` as a `Dataset`'s."""
+    return _rows(Rows, Way(noun, columns, format), paths, on_bad_row, skipped_to, max_samples)
+
+
+def _rows(kind: type[S], way: Way, paths: Paths, on_bad_row: OnBadRow, *limits: Any) -> S:
     if on_bad_row not in ("error", "skip"):
         raise ConfigError(f"on_bad_row is {on_bad_row!r}; expected error or skip.", where="on_bad_row")
-    found: list[Any] = []
-    account = Account("tasks" if way.tasks else way.noun)
-    skipped: list[dict[str, Any]] = []
-    files = find(paths, text=way.noun == "texts")
-    for each in records(way, files):
-        if max_samples is not None and len(found) >= max_samples:
-            break
-        if each.problem is None:
-            found.append(each.record)
-            account.kinds[each.kind] += 1
-            continue
-        if on_bad_row == "error":
-            raise each.problem
-        account.first = account.first or each.problem
-        skipped.append({"where": each.where, "reason": each.problem.message, "row": each.row.columns})
-    account.skipped = len(skipped)
-    if skipped_to is not None and skipped:
-        write_jsonl(skipped_to, skipped)
-    if account.first is not None and not found:
-        raise DataError(f"none of {len(skipped):,} rows can be used; the first: {account.first}")
-    if not found:
-        raise DataError("there are no rows.", where=", ".join(map(str, files)), hint="Give a file with rows.")
-    said = "".join(f"; {remark}" for remark in remarks(files))
-    return Dataset(found, account.words(skipped_to) + said, len(skipped))
+    return kind(way, find(paths, text=way.noun == "texts"), on_bad_row, *limits)
+
+
+def _read(way: Way, *options: Any) -> Dataset[Any]:
+    found = _rows(_Held, way, *options)
+    return Dataset(found.held, found.description, found.account.skipped)

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from baro.data.stream import permutation
 
+R = TypeVar("R")
 
-def mixed(sizes: Sequence[int], weights: Sequence[float], *, seed: int) -> list[tuple[int, int]]:
-    """(source, row) of every row of a mixture, source by source.
+
+class Mixture(Generic[R]):
+    """The rows of several sources, source by source, each as often as its weight says; gone through in order.
 
     Args:
-        sizes: rows of each source.
+        sources: each is gone through once for every pass begun.
         weights: passes over each source per epoch: 2 gives every row twice, 0.5 a random half of them, 1.25 every row
             once and a random quarter twice.
         seed: of the choice.
     """
-    chosen: list[tuple[int, int]] = []
-    for source, (size, weight) in enumerate(zip(sizes, weights, strict=True)):
-        whole = int(weight)
-        part = round((weight - whole) * size)
-        extra = sorted(permutation(size, seed=seed, epoch=source)[:part].tolist())
-        chosen += [(source, row) for _ in range(whole) for row in range(size)]
-        chosen += [(source, row) for row in extra]
-    return chosen
+
+    def __init__(self, sources: Sequence[Collection[R]], weights: Sequence[float], *, seed: int) -> None:
+        self.passes: list[tuple[Collection[R], list[int] | None]] = []
+        for number, (source, weight) in enumerate(zip(sources, weights, strict=True)):
+            whole = int(weight)
+            part = round((weight - whole) * len(source))
+            self.passes += [(source, None)] * whole
+            if part:
+                chosen = permutation(len(source), seed=seed, epoch=number)[:part]
+                self.passes.append((source, sorted(chosen.tolist())))
+
+    def __len__(self) -> int:
+        return sum(len(source) if chosen is None else len(chosen) for source, chosen in self.passes)
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == each for each in self)
+
+    def __iter__(self) -> Iterator[R]:
+        for source, chosen in self.passes:
+            if chosen is None:
+                yield from source
+                continue
+            wanted = iter([*chosen, len(source)])
+            following = next(wanted)
+            for place, row in enumerate(source):
+                if place == following:
+                    yield row
+                    following = next(wanted)

@@ -141,7 +141,7 @@ def fit(
     run.start(at.step, more=at.step < total)
     while at.step < total and not reason:
         sums = _accumulate(step, _next(updates, run, at.step, keep), modules)
-        at.step += 1
+        at.step = run.done = at.step + 1
         if sums.fault:
             _skip(run, at, sums, max_bad_updates)
         elif sums.count:

@@ -2,7 +2,8 @@
 
     run.json       settings, version and machine; `finished` once the last update is done
     metrics.jsonl  one line per logged update, deterministic figures only: two equal runs write equal bytes
-    speed.jsonl    seconds, counts per second, peak bytes: what differs from run to run
+    rollouts.jsonl  some of the answers that were sampled for an update, as deterministic
+    speed.jsonl    seconds, busy seconds, counts per second, peak bytes: what differs from run to run
     checkpoints/   see checkpoint.py
 
 The first SIGINT or SIGTERM lets the update finish, saves and raises `core.signals.Stopped`, whose exit code
@@ -17,6 +18,7 @@ import json
 import math
 import os
 import platform
+import re
 import signal
 import sys
 import threading
@@ -36,6 +38,8 @@ from baro.core.signals import Stopped
 from baro.engine import checkpoint, dist, files, meter, report
 from baro.engine.fields import Settings
 
+LOGS = ("metrics.jsonl", "rollouts.jsonl", "speed.jsonl")
+"""Files of lines with a `step`: cut back to where a run goes on from."""
 UNTOLD = {"output_dir", "resume_from_checkpoint", "report_to", "logging_steps", "save_steps", "save_total_limit"}
 """Settings that may differ between a run and its continuation without a word."""
 
@@ -85,7 +89,9 @@ class Run:
         self.stopping: int = 0
         """Number of the signal that asked the run to stop, 0 while none did."""
         self.record: dict[str, Any] = {}
-        self._clock = time.monotonic()
+        self.done: int = 0
+        """Updates made so far."""
+        self._clock, self._busy = time.monotonic(), meter.busy_seconds()
         self._progress, self._say = progress, say
         self._lock: IO[str] | None = None
         self._handlers: dict[int, Any] = {}
@@ -183,6 +189,7 @@ class Run:
             step: the update the run continues after, 0 for a new one.
             more: whether updates are left to do; if so a `finished` from before no longer holds.
         """
+        self.done = step
         if not dist.main_rank():
             return
         before = self.record.get("settings", {})
@@ -200,9 +207,9 @@ class Run:
             "finished": None if more else self.finished,
         }
         self._write_record()
-        for name in ("metrics.jsonl", "speed.jsonl"):
+        for name in LOGS:
             _cut(self.folder / name, step)
-        self._clock = time.monotonic()
+        self._clock, self._busy = time.monotonic(), meter.busy_seconds()
         self._reporters = report.open_reporters(self.report_to, self.folder, self.settings, step)
 
     def finish(self, step: int, reason: str = "") -> None:
@@ -249,11 +256,18 @@ class Run:
                 reporter.log(step, numbers)
 
     def log_speed(self, step: int, count: float) -> None:
-        """Append a line to speed.jsonl: seconds since the last one, `count` per second, peak bytes."""
+        """Append a line to speed.jsonl: seconds and busy seconds since the last one, `count` per second, peak bytes."""
         seconds, self._clock = time.monotonic() - self._clock, time.monotonic()
+        busy, self._busy = meter.busy_seconds() - self._busy, meter.busy_seconds()
         if dist.main_rank():
             line = {"step": step, "seconds": round(seconds, 6), "counts_per_second": round(count / seconds, 3)}
-            self._append("speed.jsonl", {**line, "peak_bytes": meter.peak_bytes()})
+            self._append("speed.jsonl", {**line, "busy_seconds": round(busy, 6), "peak_bytes": meter.peak_bytes()})
+
+    def show(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append lines to rollouts.jsonl: what was sampled for the update that comes next, its number as `step`."""
+        if dist.main_rank():
+            for row in rows:
+                self._append("rollouts.jsonl", {"step": self.done + 1, **row})
 
     def _append(self, name: str, line: Mapping[str, Any]) -> None:
         path = self.folder / name
@@ -265,7 +279,7 @@ class Run:
 
     def sync(self) -> None:
         """Wait until the figures are on the disk: a checkpoint must not outlive the lines before it."""
-        for name in ("metrics.jsonl", "speed.jsonl"):
+        for name in LOGS:
             path = self.folder / name
             if path.exists():
                 with path.open("rb") as stream:
@@ -313,7 +327,7 @@ def _cut(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+    for line in re.findall(r"[^\n]*\n", path.read_text(encoding="utf-8", errors="replace")):  # text has other breaks
         try:
             if json.loads(line)["step"] > step:
                 break

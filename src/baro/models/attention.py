@@ -23,6 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from baro.models import invariant
+
 NAME = "baro"
 
 _CALL = 3000
@@ -202,6 +204,8 @@ def _band(length: int, window: int, device: torch.device) -> Tensor:
 def causal(query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
     """Causal self-attention of padded rows: (b, H, L, Dh), (b, Hkv, L, Dh) twice → (b, H, L, Dh)."""
     length = query.shape[2]
+    if invariant.active():
+        return invariant.causal(query, key, value, rule)
     if rule.softcap is not None:
         return softcapped(query, key, value, _band(length, rule.window or length, query.device), rule)
     grouped = query.shape[1] != key.shape[1]

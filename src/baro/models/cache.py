@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from baro.models import attention
+from baro.models import attention, invariant
 from baro.models.attention import Packed, Rule
 
-BLOCK = 64
+BLOCK = invariant.BLOCK
 """The cache begins with this many tokens; it grows by half, or as far as it must."""
 
 
@@ -30,7 +30,7 @@ class Cache:
         """Make room for `length` tokens in every slot."""
         if length <= self.length:
             return
-        self.length = max(-(-length // BLOCK) * BLOCK, self.length + self.length // 2)
+        self.length = -(-max(length, self.length + self.length // 2) // BLOCK) * BLOCK
         for layer, pair in self.layers.items():
             self.layers[layer] = tuple(self._longer(old) for old in pair)  # type: ignore[assignment]
 
@@ -114,6 +114,8 @@ class Step:
         if heads not in self.rows:
             self.rows[heads] = self.cache.rows(heads, self.live, self.places)
         self.cache.write(layer, key[0], value[0], self.rows[heads])
+        if invariant.active():
+            return self._alike(layer, query[0].transpose(0, 1), rule)
         keys, values = (stored[:live, :, : self.longest] for stored in self.cache.layers[layer])
         # query heads that share a key head stand as rows of one query block: no key is repeated
         asked = query[0].transpose(0, 1).reshape(live, heads, -1, query.shape[-1])
@@ -125,6 +127,17 @@ class Step:
         else:
             output = scaled_dot_product_attention(asked, keys, values, mask, scale=rule.scaling)
         return output.reshape(1, live, -1, output.shape[-1])
+
+    def _alike(self, layer: int, query: Tensor, rule: Rule) -> Tensor:
+        """`_next` for `invariant`: (B, H, Dh) → (1, B, H, Dh), those with as many blocks of keys together."""
+        output, sizes = torch.empty_like(query), [invariant.blocks(place) for place in self.places.tolist()]
+        for size in set(sizes):
+            rows = torch.tensor([row for row, own in enumerate(sizes) if own == size], device=query.device)
+            keys, values = (stored[rows, :, :size] for stored in self.cache.layers[layer])
+            behind = self.places[rows, None] - torch.arange(size, device=query.device)
+            seen = behind >= 0 if rule.window is None else (behind >= 0) & (behind < rule.window)
+            output[rows] = invariant.attend(query[rows], keys, values, seen, scaling=rule.scaling, softcap=rule.softcap)
+        return output.unsqueeze(0)
 
     def _seen(self, window: int | None) -> Tensor:
         """(B, 1, 1, longest) bool: the tokens of its slot that each sequence's next token sees, itself included."""

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from baro.models import invariant
+
 _GAMMA = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 _SPAN = 64
@@ -78,6 +80,8 @@ def draw(logits: Tensor, uniform: np.ndarray, sampling: Sampling) -> tuple[Tenso
     top = scaled.amax(1, keepdim=True)
     weights = torch.sub(scaled, top).exp_()
     tokens, total = _inverse(weights, torch.from_numpy(uniform).to(logits.device))
+    if invariant.active():  # by the trainer's formula
+        return tokens, torch.log_softmax(scaled, 1).gather(1, tokens[:, None]).squeeze(1).double()
     chosen = (scaled.gather(1, tokens[:, None]) - top).squeeze(1)
     return tokens, chosen.double() - total.log()
 

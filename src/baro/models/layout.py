@@ -12,14 +12,17 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
+from baro.models import invariant
+
 
 @contextmanager
 def for_few_rows(model) -> Iterator[None]:
     """Inside, the weights of linear layers lie as (in, out); afterwards as before, bit for bit.
 
-    Only on a CPU, and never a weight that is an embedding's too: its rows are looked up.
+    Only on a CPU, and never a weight that is an embedding's too: its rows are looked up. Where every token is to be
+    computed alike (`invariant`) nothing changes.
     """
-    found = _weights(model) if model.device.type == "cpu" else []
+    found = _weights(model) if model.device.type == "cpu" and not invariant.active() else []
     for weight in found:
         weight.data = weight.data.t().contiguous().t()
     try:

@@ -56,13 +56,22 @@ def kl_exact(probabilities: Tensor, n: int) -> float:
 def best_of_k(scores: Tensor, k: int) -> Tensor:
     """Unbiased estimate of the expected best of k fresh samples from n >= k samples that exist already.
 
+    For scores of 0 and 1 this is pass@k (Chen et al. 2021, 2107.03374, eq. 1). Arguments and errors as `value_of_k`.
+    """
+    return value_of_k(scores, scores, k)
+
+
+def value_of_k(scores: Tensor, values: Tensor, k: int) -> Tensor:
+    """Unbiased estimate of what the answer with the highest score among k fresh samples is worth by another measure.
+
     Args:
-        scores: (B, n).
+        scores: (B, n) what the answer is chosen by.
+        values: (B, n) what it is worth.
         k: 1 <= k <= n.
 
     Returns:
-        (B,) the mean of the maximum over all C(n, k) subsets, in closed form: the i-th lowest score is the maximum of
-        C(i - 1, k - 1) of them. For scores of 0 and 1 this is pass@k (Chen et al. 2021, 2107.03374, eq. 1).
+        (B,) the mean over all C(n, k) subsets of the value of the subset's best answer, in closed form: the i-th lowest
+        score is the best of C(i - 1, k - 1) of them. Among answers of equal score each is chosen equally often.
 
     Raises:
         ValueError: k is not in 1..n.
@@ -71,7 +80,15 @@ def best_of_k(scores: Tensor, k: int) -> Tensor:
     if not 1 <= k <= n:
         raise ValueError(f"the best of {k} cannot be estimated from {n} samples: k must be in 1..{n}")
     shares = [math.comb(i, k - 1) / math.comb(n, k) for i in range(n)]
-    return scores.sort(-1).values @ torch.tensor(shares, dtype=scores.dtype, device=scores.device)
+    ordered, places = scores.sort(-1)
+    higher = torch.zeros_like(places)
+    higher[..., 1:] = (ordered[..., 1:] != ordered[..., :-1]).cumsum(-1)  # the number of each answer's group of equals
+    worth = values.gather(-1, places)
+    sums, counts = torch.zeros_like(worth), torch.zeros_like(worth)
+    sums.scatter_add_(-1, higher, worth)
+    counts.scatter_add_(-1, higher, torch.ones_like(worth))
+    means = (sums / counts.clamp(min=1)).gather(-1, higher)
+    return means @ torch.tensor(shares, dtype=values.dtype, device=values.device)
 
 
 def normal_lift(n: int) -> float:

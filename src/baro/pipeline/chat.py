@@ -117,7 +117,9 @@ class Talk:
             for piece in pieces:
                 text = piece.text if said else piece.text.lstrip()
                 said += text
-                style = _style(min((one.log_prob for one in piece.noted), default=0.0)) if self.coloured else ""
+                seen = zip(piece.tokens, piece.noted, strict=True)  # of the end token nothing is seen
+                logs = [one.log_prob for token, one in seen if token not in self.speaker.ends]
+                style = _style(min(logs, default=0.0)) if self.coloured else ""
                 self.console.print(Text(text, style), end="", soft_wrap=True)
         except KeyboardInterrupt:
             interrupted = True

@@ -32,6 +32,10 @@ CURVES = {
         ("objective/scores", "watch/held_out", "watch/gold", "objective/kl", "val/length", "watch/distinct_2"),
     ),
 }
+CAPABILITY = {
+    "en": "Exact match of greedy answers to held-out tasks of the fine-tuning data.",
+    "ko": "미세조정 자료의 남겨 둔 과제에 대한 탐욕적 답의 정확 일치 비율입니다.",
+}
 Curve = tuple[list[float], list[float]]
 
 
@@ -52,7 +56,7 @@ def write(
     """
     reference = configs["evaluate"].reference
     models = {
-        name: _row(recipe.folder / name, found["figures"], measured[reference]["figures"], reference)
+        name: alarmed(recipe.folder / name, found["figures"], measured[reference]["figures"], reference)
         for name, found in measured.items()
     }
     host = json.loads((recipe.folder / reference / "run.json").read_text(encoding="utf-8"))
@@ -75,12 +79,12 @@ def write(
             if found.get("shift")
         },
     }
-    report = _finite(report)
+    report = finite(report)
     write_page(recipe.folder, report, _details(recipe, configs, measured, models, cards or {}))
     return report
 
 
-def _row(folder: Path, figures: dict, sft: dict, reference: str) -> dict:
+def alarmed(folder: Path, figures: dict, sft: dict, reference: str) -> dict:
     """A model's figures with the alarms of its end and of its training.
 
     What came before the reference (the base model) cannot be hacked.
@@ -93,12 +97,12 @@ def _row(folder: Path, figures: dict, sft: dict, reference: str) -> dict:
     return figures | {"alarms": found + [alarm for alarm in rung if alarm["code"] not in known]}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -111,7 +115,7 @@ def _details(
         command=shlex.join(["baro", *sys.argv[1:]]),
         graph=[(stage.name, stage.method, list(stage.inputs)) for stage in recipe.stages.values()],
         curves={name: _curves(stage.method, logs[name]) for name, stage in recipe.stages.items() if logs[name]},
-        samples=_samples(measured),
+        samples=shown(measured),
         paths={name: _path(logs[name]) for name in models if _path(logs[name])},
         configs={
             name: yaml.safe_dump(c.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -121,12 +125,7 @@ def _details(
         shifts={name: found["shift"] for name, found in measured.items() if found.get("shift")},
         correlation=_agreement(list(measured.values())),
         correlations={name: _agreement([found]) for name, found in measured.items()},
-        capability_measures={
-            "en": "Exact match of greedy answers to held-out tasks of the fine-tuning data.",
-            "ko": "미세조정 자료의 남겨 둔 과제에 대한 탐욕적 답의 정확 일치 비율입니다.",
-        }
-        if config.tasks
-        else None,
+        capability_measures=CAPABILITY if config.tasks else None,
         judge=config.judge,
         judge_measures=config.judge_about or None,
         judge_independent=bool(config.judge) or None,
@@ -173,7 +172,7 @@ def _path(lines: list[dict]) -> list[tuple[float, float, float | None]]:
     return points[:: max(1, len(points) // 60)]
 
 
-def _samples(measured: dict[str, dict]) -> list[dict]:
+def shown(measured: dict[str, dict]) -> list[dict]:
     """The shown prompts with every model's answer."""
     first = next(iter(measured.values()))["answers"]
     return [

@@ -45,7 +45,7 @@ def run(file: Path, overrides: list[str], *, again: Sequence[str] | None = None)
     with Display(expected, quiet=not dist.main_rank(), journal=Journal(recipe.folder, stages)) as display:
         results = {}
         for name, stage in recipe.stages.items():
-            results[name] = _stage(recipe, stage, configs[name], keys[name], display)
+            results[name] = perform(recipe, stage, configs[name], keys[name], display)
         if not recipe.evaluate:
             return {"stages": results}
         measured = _evaluate(recipe, configs["evaluate"], keys, display)
@@ -102,7 +102,7 @@ def fingerprints(recipe: Recipe) -> dict[str, str]:
     return keys
 
 
-def _stage(recipe: Recipe, stage: Stage, config, key: str, display: Display) -> dict:
+def perform(recipe: Recipe, stage: Stage, config, key: str, display: Display) -> dict:
     """Skip, resume or start one stage."""
     folder = recipe.folder / stage.name
     stamp, result = folder / "stage.json", folder / "result.json"
@@ -120,6 +120,8 @@ def _stage(recipe: Recipe, stage: Stage, config, key: str, display: Display) -> 
     display.begin(stage.name)
     found = _module(stage.method).main(config, display)
     display.end(stage.name, _headline(found["metrics"]))
+    if (folder / "page.html").is_file():
+        display.say(f"{stage.name}: look at {folder / 'page.html'}")
     return found
 
 

@@ -69,7 +69,8 @@ class Piece:
     Attributes:
         number: of the answer among those asked for.
         text: added; may be empty.
-        tokens, noted: the tokens this text came from, and what the model thought of them where that was asked for.
+        tokens, noted: the tokens this text came from, the end token included, and what the model thought of them where
+            that was asked for.
         count: tokens drawn for this answer so far, the end token included.
         finish: empty, "stop" (end token or stop text) or "length"; the last piece of an answer has one.
         error: why nothing more comes.
@@ -256,10 +257,8 @@ class Speaker:
             item.dropped = True
             del self.requests[item]
         if text or finish:
-            fresh = slice(unfolding.told, len(item.tokens))
+            tokens, noted = item.tokens[unfolding.told :], item.noted[unfolding.told :]
             unfolding.told = len(item.tokens)
-            tokens = [token for token in item.tokens[fresh] if not (ended and token in self.ends)]
-            noted = item.noted[fresh][: len(tokens)] if item.tops is not None else []
             request.emit(Piece(item.number, text, tokens, noted, len(item.tokens), finish))
 
     def _fail(self, reason: str) -> None:

@@ -30,7 +30,7 @@ from baro.models.load import language_model, load_tokenizer, weight_files
 from baro.objectives import preference as loss
 from baro.recipes import stage
 from baro.recipes.settings import DataPath, Method, ModelPath
-from baro.recipes.watching import Watcher
+from baro.recipes.watching import Watcher, of_updates
 
 
 class Config(Method):
@@ -172,12 +172,6 @@ def main(config: Config, display=None) -> dict:
 
         watch = Watcher(config, run, model, tokenizer)
 
-        def look(number: int, figures: dict[str, float]) -> str | None:
-            first = number == 1 and config.loss_type not in WITHOUT_REFERENCE
-            drift = {"watch/first_drift": figures["rewards/chosen"] / config.beta} if first else {}
-            watch.note({**figures, **drift})
-            return watch.on_update(number, figures)
-
         stage.train(
             config,
             run,
@@ -185,7 +179,7 @@ def main(config: Config, display=None) -> dict:
             stage.updates(config, rows, build),
             {"model": model.eval()},  # no dropout: the reference has none, and at the first step both agree
             extra={"watch": watch},
-            on_update=look,
+            on_update=of_updates(watch, beta=config.beta, anchored=config.loss_type not in WITHOUT_REFERENCE),
             evaluate=evaluate,
         )
         watch.finish()

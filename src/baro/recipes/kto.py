@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from baro.objectives.preference import kto, kto_reference_point
 from baro.recipes import stage
 from baro.recipes.dpo import reference_log_probs
 from baro.recipes.settings import DataPath, Method, ModelPath
+from baro.recipes.watching import Watcher, of_updates
 
 
 class Config(Method):
@@ -49,6 +50,8 @@ class Config(Method):
     """λ_D. With n_D desirable and n_U undesirable answers, λ_D n_D / (λ_U n_U) belongs between 1 and 3/2."""
     undesirable_weight: float = Field(default=1.0, ge=0)
     """λ_U."""
+    on_alarm: Literal["log", "stop"] = "log"
+    """What an alarm of the watch does: log says it, stop ends the run."""
     cache_dir: str | None = None
     """Where the reference log-probs are kept; default: output_dir/cache."""
     max_length: int = 1024
@@ -134,11 +137,13 @@ def step(model, batch: Batch, config: Config) -> Loss:
     ratios = sums - batch.extra["reference"]
     weights = {"desirable_weight": config.desirable_weight, "undesirable_weight": config.undesirable_weight}
     losses = kto(ratios, good, point, beta=config.beta, **weights)
-    rewards, sums = config.beta * ratios.detach(), sums.detach()
+    rewards, sums, lengths = config.beta * ratios.detach(), sums.detach(), batch.learnt_per_sequence()
     stats = {"kl": Mean(float(point) * batch.count, batch.count)}
     for name, mask in (("chosen", good), ("rejected", ~good)):
         stats[f"rewards/{name}"] = Mean(float(rewards[mask].sum()), int(mask.sum()))
         stats[f"logps/{name}"] = Mean(float(sums[mask].sum()), int(mask.sum()))
+    gains = (ratios.detach() / lengths)[good]
+    stats["watch/chosen_per_token"] = Mean(float(gains.sum()), len(gains))
     return Loss(losses.sum(), stats)
 
 
@@ -167,10 +172,20 @@ def main(config: Config, display=None) -> dict:
                 right += float(((torch.where(batch.extra["desirable"], gain, -gain).sign() + 1) / 2).sum())
             return {"loss": total / len(held_out), "accuracy": right / len(held_out)} if held_out else {}
 
-        learn = lambda batch: step(model, batch, config)  # noqa: E731
-        stage.train(config, run, learn, stage.updates(config, rows, build), {"model": model}, evaluate=evaluate)
-        seen = stage.counted(run) * sum(row.own.count for row in rows) // len(rows)
-        return stage.finish(config, run, "kto", model, tokenizer, evaluate(0), tokens=int(seen))
+        watch = Watcher(config, run, model, tokenizer)
+        stage.train(
+            config,
+            run,
+            lambda batch: step(model, batch, config),
+            stage.updates(config, rows, build),
+            {"model": model},
+            extra={"watch": watch},
+            on_update=of_updates(watch, beta=config.beta),
+            evaluate=evaluate,
+        )
+        watch.finish()
+        seen = int(stage.counted(run) * sum(row.own.count for row in rows) // len(rows))
+        return stage.finish(config, run, "kto", model, tokenizer, evaluate(0), tokens=seen)
 
 
 def balance(config: Config, rows: list[Row], run) -> None:

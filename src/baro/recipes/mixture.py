@@ -8,9 +8,10 @@ import torch
 
 from baro.core.types import Batch
 from baro.data.packing import documents_to_blocks, pack
-from baro.data.read import read_texts
+from baro.data.read import streamed
 from baro.data.stream import Stream
 from baro.data.templates import render_texts
+from baro.recipes.reading import stored
 
 ROWS = 32
 
@@ -25,7 +26,11 @@ class TextMix:
     def __init__(self, files, coefficient: float, tokenizer, config) -> None:
         self.coefficient = coefficient if files else 0.0
         if self.coefficient:
-            self.rows = documents_to_blocks(render_texts(tokenizer, read_texts(files).rows), config.max_length)
+            self.rows = stored(
+                config,
+                streamed("texts", files),
+                lambda some: documents_to_blocks(render_texts(tokenizer, some), config.max_length),
+            )
             self.order = Stream(len(self.rows), updates=1 << 31, per_update=ROWS, seed=config.seed)
 
     def __call__(self, number: int, batches: list[Batch]) -> list[Batch]:

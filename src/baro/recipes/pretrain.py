@@ -8,6 +8,7 @@ learning rate and the batch by the rules stated in `baro.models.create`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from baro.core.types import Batch, Loss, Mean
@@ -76,7 +77,7 @@ def measure(model, tokenizer, texts: list, config: Config) -> dict[str, float]:
     }
 
 
-def begin(config: Config, texts: list):
+def begin(config: Config, texts: Collection):
     """The model and tokenizer to start from, and the learning rate."""
     if config.model_name_or_path:
         model = language_model(config.model_name_or_path, **config.trained)
@@ -96,10 +97,12 @@ def begin(config: Config, texts: list):
 def main(config: Config, display=None) -> dict:
     """Train the model; returns the stage's result."""
     with stage.opened(config, display) as run:
-        texts = stage.read(read_texts, config, run)
+        texts = stage.stream("texts", config, run)
         held_out = stage.held_out(read_texts, config)
         model, tokenizer, rate = begin(config, texts)
-        blocks = documents_to_blocks(render_texts(tokenizer, texts), config.max_length)
+        blocks = stage.stored(
+            config, texts, lambda some: documents_to_blocks(render_texts(tokenizer, some), config.max_length)
+        )
         stage.check(blocks, config)
         stage.train(
             config,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from baro.core.errors import DataError
+from baro.core.types import Sequence
 from baro.data.dialects import Noun
 from baro.data.doctor import tell
 from baro.data.doctor.examine import examine
 from baro.data.doctor.registry import Setting
 from baro.data.find import find
-from baro.data.read import Dataset, read_dialogues, read_preferences, read_prompts, read_texts
-from baro.data.weights import mixed
+from baro.data.read import Dataset, read_dialogues, read_preferences, read_prompts, read_texts, streamed
+from baro.data.store import Store
+from baro.data.weights import Mixture
 from baro.engine import dist
 
 NOUNS: dict[Callable[..., Dataset], Noun] = {
@@ -22,6 +25,7 @@ NOUNS: dict[Callable[..., Dataset], Noun] = {
     read_preferences: "preferences",
     read_prompts: "prompts",
 }
+AT_ONCE = 128  # rows that are rendered together
 ROWS, LETTERS, RENDERED = 20_000, 20_000_000, 1_000  # looked at before a run, in each file: a few seconds
 
 
@@ -34,21 +38,49 @@ def read(reader: Callable[..., Dataset], config, run, tokenizer: Any = None) -> 
     Args:
         tokenizer: the model's, with which the doctor renders rows; None to leave that out.
     """
+
+    def part(paths: Any, skipped: Path | None, options: dict[str, Any]) -> tuple[list, str]:
+        found = reader(paths, on_bad_row=config.on_bad_row, skipped_to=skipped, **options)
+        return found.rows, found.description
+
+    return list(_mixed(part, NOUNS.get(reader), config, run, tokenizer))
+
+
+def stream(noun: Noun, config, run, tokenizer: Any = None) -> Collection:
+    """As `read`; the rows are read anew each time they are gone through, so that they may be more than memory holds."""
+
+    def part(paths: Any, skipped: Path | None, options: dict[str, Any]) -> tuple[Collection, str]:
+        found = streamed(noun, paths, on_bad_row=config.on_bad_row, skipped_to=skipped, **options)
+        return found, found.description
+
+    return _mixed(part, noun, config, run, tokenizer)
+
+
+def stored(config, rows: Iterable, render: Callable[[list], list[Sequence]]) -> Store:
+    """Rows as token ids in files in the run's folder, a few of them in memory at a time."""
+    left = iter(rows)
+    some: Iterator[list] = iter(lambda: list(islice(left, AT_ONCE)), [])
+    return Store(Path(config.output_dir), chain.from_iterable(map(render, some)))
+
+
+def _mixed(part: Callable[..., tuple], noun: Noun | None, config, run, tokenizer: Any) -> Collection:
     skipped = Path(config.output_dir) / "skipped_rows.jsonl" if dist.main_rank() else None
     options = {"columns": config.columns or None, "format": config.format, "max_samples": config.max_samples}
-    weights = config.dataset_weights or [1.0] * len(config.dataset)
-    if config.dataset_weights is None or all(weight == 1 for weight in weights):
-        found = reader(config.dataset, on_bad_row=config.on_bad_row, skipped_to=skipped, **options)
-        rows, said = found.rows, [found.description]
+    weights = config.dataset_weights or [1.0]
+    if all(weight == 1 for weight in weights):
+        rows, words = part(config.dataset, skipped, options)
+        said = [words]
     else:
-        parts = [reader(path, on_bad_row=config.on_bad_row, skipped_to=skipped, **options) for path in config.dataset]
-        order = mixed([len(part.rows) for part in parts], weights, seed=config.seed)
-        rows = [parts[part].rows[row] for part, row in order]
-        said = [f"{part.description} × {weight:g}" for part, weight in zip(parts, weights, strict=True)]
+        parts = []
+        for number, path in enumerate(config.dataset, 1):
+            aside = skipped and (skipped.with_stem(f"skipped_rows_{number}") if number > 1 else skipped)
+            parts.append(part(path, aside, options))
+        rows = Mixture([found for found, _ in parts], weights, seed=config.seed)
+        said = [f"{words} × {weight:g}" for (_, words), weight in zip(parts, weights, strict=True)]
     for words in said:
         run.say(f"read as {words}")
     if config.check_data:
-        look_over(config, run, NOUNS.get(reader), tokenizer)
+        look_over(config, run, noun, tokenizer)
     return rows
 
 

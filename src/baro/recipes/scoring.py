@@ -14,6 +14,7 @@ from baro.data.read import read_prompts
 from baro.data.records import Dialogue, Message, Prompt
 from baro.data.templates import render_all
 from baro.evals.answers import Answered, as_sequence
+from baro.models.adapters import Lora, is_adapter
 from baro.models.load import load_tokenizer
 from baro.rewards.ensemble import averaged, bounded, combine, disagreement
 from baro.rewards.environment import Environment, load_environment
@@ -64,17 +65,26 @@ def by_models(config, tokenizer) -> Scores:
 
 def disagreement_of(config, tokenizer) -> Scores:
     """By how much the members of the ensemble differ on each answer: a standard deviation."""
-    paths = [config.reward_model_name_or_path, *config.reward_ensemble]
-    members = [by_model(path, tokenizer, **config.frozen) for path in paths]
+    members = [by_model(path, tokenizer, **_place(config, path)) for path in _paths(config)]
     return lambda rows: disagreement(_table(members, rows)).tolist()
 
 
 def _members(config, tokenizer) -> list[Scores]:
-    paths = [config.reward_model_name_or_path, *config.reward_ensemble]
+    paths = _paths(config)
     if config.reward_combine != "warm":
-        return [by_model(path, tokenizer, **config.frozen) for path in paths]
-    models = [trained(path, **config.frozen) for path in paths]
+        return [by_model(path, tokenizer, **_place(config, path)) for path in paths]
+    # whole weights: the mean of two adapters' factors is not the mean of what they add
+    models = [trained(path, dtype=config.dtype, device=config.device) for path in paths]
     return [reader(averaged(models), load_tokenizer(paths[0]), tokenizer)]
+
+
+def _paths(config) -> list[str]:
+    return [config.reward_model_name_or_path, *config.reward_ensemble]
+
+
+def _place(config, path: str) -> dict[str, Any]:
+    """How a member is loaded: adapters of one base as views of it, so that its weights are in memory once."""
+    return config.frozen | ({"lora": Lora(trained=False)} if is_adapter(path) else {})
 
 
 def _table(members: list[Scores], rows: list[Answered]) -> torch.Tensor:

@@ -166,6 +166,8 @@ class Rewarded(Method):
     """Keyword arguments of the environment."""
     reward_timeout: float = Field(default=600.0, gt=0)
     """Seconds that reward functions or the environment may take for one batch of answers."""
+    batch_invariant: bool = False
+    """Sampler and trainer compute every token alike, to the last bit (watch/mismatch is 0); several times slower."""
     missing_eos_penalty: float | None = None
     """An answer without end token scores minus this, whatever it says."""
 

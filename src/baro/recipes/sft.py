@@ -61,10 +61,10 @@ def main(config: Config, display=None) -> dict:
         def sequences(rows: list) -> list:
             return render_all(tokenizer, rows, learn=learn, max_length=config.max_length)
 
-        dialogues = stage.read(read_dialogues, config, run, tokenizer)
+        dialogues = stage.stream("conversations", config, run, tokenizer)
         if not all(row.plain for row in dialogues):
             adopt_template(tokenizer)  # a tokenizer without a chat template is saved with the one that is learnt here
-        rows = sequences(dialogues)
+        rows = stage.stored(config, dialogues, sequences)
         held_out = sequences(read_dialogues(config.eval_dataset).rows) if config.eval_dataset else []
         stage.check(rows, config)
         model = language_model(config.model_name_or_path, **config.trained)

@@ -15,14 +15,18 @@ import torch
 from baro.core.errors import DataError
 from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches, pairs
+from baro.data.store import Store
 from baro.data.stream import Stream, Updates, steps_in
 from baro.engine import dist, files, meter, optim
 from baro.engine.fit import fit
 from baro.engine.run import Run
+from baro.models.invariant import batch_invariant
 from baro.models.load import save
 from baro.recipes.card import card
 from baro.recipes.reading import held_out as held_out
 from baro.recipes.reading import read as read
+from baro.recipes.reading import stored as stored
+from baro.recipes.reading import stream as stream
 
 
 @contextmanager
@@ -37,7 +41,8 @@ def opened(config, display=None) -> Iterator[Run]:
     meter.start()
     say = display.say if display else None
     resume, report_to = config.resume_from_checkpoint, config.report_to
-    with Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
+    alike = batch_invariant(getattr(config, "batch_invariant", False))
+    with alike, Run(config.output_dir, config, resume=resume, report_to=report_to, progress=display, say=say) as run:
         yield run
 
 
@@ -54,13 +59,12 @@ def steps(config, rows: int) -> int:
     return steps_in(rows, config.sequences_per_update, epochs=config.num_train_epochs)
 
 
-def check(sequences: Items[Sequence], config) -> None:
+def check(sequences: Items[Sequence] | Store, config) -> None:
     """Refuse data in which nothing would be learnt, before anything expensive starts."""
-    empty = [sequence.where for sequence in sequences if sequence.count == 0]
-    if len(empty) == len(sequences):
+    if not any(sequence.count for sequence in sequences):
         raise DataError(
             f"none of the {len(sequences)} rows has a token to learn within max_length={config.max_length}.",
-            where=empty[0] if empty else "",
+            where=next((sequence.where for sequence in sequences), ""),
             hint="Raise max_length, or look at a row with: baro data show FILE.",
         )
 
@@ -85,7 +89,7 @@ def usable(rows: list, config, run: Run) -> list:
     return kept
 
 
-def updates(config, rows: Items, build: Callable[[list], list[Batch]]) -> Updates:
+def updates(config, rows: Items | Store, build: Callable[[list], list[Batch]]) -> Updates:
     """Shuffled updates over `rows`; `build` turns one update's rows into micro-batches."""
     stream = Stream(
         len(rows), updates=steps(config, len(rows)), per_update=config.sequences_per_update, seed=config.seed
@@ -158,10 +162,11 @@ def finish(
         tokens: learnt from, over the whole run.
         extra_models: further models, saved in folders of these names.
     """
-    folder = Path(config.output_dir)
+    folder, speed = Path(config.output_dir), lines(run, "speed.jsonl")
     result = {
         "method": method,
-        "seconds": max(meter.seconds(), sum(line["seconds"] for line in lines(run, "speed.jsonl"))),
+        "seconds": max(meter.seconds(), sum(line["seconds"] for line in speed)),
+        "busy_seconds": max(meter.busy_seconds(), sum(line.get("busy_seconds", line["seconds"]) for line in speed)),
         "tokens": tokens,
         "peak_bytes": meter.peak_bytes(),
         "metrics": metrics,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from baro.engine import dist, files
 from baro.engine.run import Run
 from baro.evals.statistics import distinct
 from baro.models.load import language_model, save
+from baro.recipes import shown
 from baro.recipes.episodes import Episode
 from baro.recipes.scoring import Scores, by_function, by_model, disagreement_of
 from baro.watch import rules, signals
@@ -73,6 +74,8 @@ class Watcher:
             found[f"watch/{name}"] = sum(values) / len(values)
             found[f"watch/{name}_sd"] = (sum((v - found[f"watch/{name}"]) ** 2 for v in values) / len(values)) ** 0.5
         found["watch/scores_sd"] = _sd(scores)
+        if shown.kept(len(self.history)):
+            self.run.show(shown.some(episodes))
         self.note(figures | found, answers=len(rows))
         return found
 
@@ -146,6 +149,25 @@ class Watcher:
             save(self.model, self.tokenizer, Path(self.config.output_dir) / BEST)
 
 
+def of_updates(watch: Watcher, *, beta: float, anchored: bool = True) -> Callable[[int, dict[str, float]], str | None]:
+    """What a method that learns from given answers tells the watch after every update; a reason to stop, or none.
+
+    Args:
+        beta: the figure rewards/chosen is beta · log-ratio. anchored: before the first update that ratio must be 0.
+    """
+
+    def look(number: int, figures: dict[str, float]) -> str | None:
+        found = dict(figures)
+        if "rewards/chosen" in found and "rewards/rejected" in found:
+            found["rewards/margins"] = found["rewards/chosen"] - found["rewards/rejected"]
+        if number == 1 and anchored and "rewards/chosen" in found:
+            found["watch/first_drift"] = found["rewards/chosen"] / beta
+        watch.note(found)
+        return watch.on_update(number, figures)
+
+    return look
+
+
 def referees(config, tokenizer) -> dict[str, Scores]:
     """What only watches: the held-out reward model, the gold judge, whichever the settings name."""
     found: dict[str, Scores] = {}
@@ -154,7 +176,7 @@ def referees(config, tokenizer) -> dict[str, Scores]:
     if config.reward_ensemble:
         found["disagreement"] = disagreement_of(config, tokenizer)
     if config.judge:
-        found["gold"] = by_function(config.judge, config.judge_args)
+        found["gold"] = by_function(config.judge, config.judge_args, seconds=config.reward_timeout)
     return found
 
 

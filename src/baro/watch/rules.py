@@ -2,8 +2,8 @@
 
 A run is a list of rollouts, each a dictionary of figures; the first ones, before much was learnt, are what it is
 compared with. Every rule looks at means over a few rollouts, because one rollout is noisy, and is silent where the
-figures it needs are missing. The limits of the grave alarms were fixed on half of the runs of
-docs/reward-hacking.md and tried on the other half.
+figures it needs are missing. The limits of the grave alarms were fixed on one part of the runs of
+docs/reward-hacking.md and tried on the other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from statistics import fmean
 
+from baro.watch import signals
 from baro.watch.alarms import Alarm
 from baro.watch.words import WORDS
 
@@ -36,7 +37,8 @@ class Limits:
         length: ratio of mean lengths. length_share: share of the scores' variance that length explains.
         distinct, entropy, ended: smallest allowed share of the figure at the start.
         repeated: share of answers that stand word for word under another prompt, above the start's.
-        kl: nats per answer. kl_pace: nats per answer and rollout.
+        kl: nats per answer. kl_pace: nats per answer and rollout that buy nothing: the pace, measured without the
+            first step away from the reference, times one minus `signals.efficiency`.
         value: explained variance of the value model, after `patience` rollouts.
         mismatch: nats per token. first_kl: nats per answer before the first update.
         chosen: nats per token that the chosen answers of DPO may lose while the margin grows.
@@ -47,14 +49,14 @@ class Limits:
     outrun: float = 0.52
     referee_drop: float = 0.13
     proxy_rise: float = 0.3
-    length: float = 1.56
+    length: float = 1.79
     length_share: float = 0.1
     distinct: float = 0.4
     entropy: float = 0.44
     ended: float = 0.69
     repeated: float = 0.39
     kl: float = 8.1
-    kl_pace: float = 0.585
+    kl_pace: float = 0.62
     value: float = 0.0
     patience: int = 10
     mismatch: float = 0.1
@@ -147,13 +149,25 @@ def collapse(history: History, limits: Limits) -> Found:
 
 
 def kl_runaway(history: History, limits: Limits) -> Found:
-    """Far from the reference, or leaving it ever faster."""
-    now = smoothed(history, "objective/kl", limits.window)
-    before = smoothed(history, "objective/kl", limits.window, end=len(history) - limits.window)
-    if now is None:
+    """Far from the reference, or leaving it ever further without gaining what such a drift can buy."""
+    kl = smoothed(history, "objective/kl", limits.window)
+    if kl is None:
         return None
-    pace = (now - before) / limits.window if before is not None else 0.0
-    return {"kl": now, "pace": pace} if now > limits.kl or pace > limits.kl_pace else None
+    way = [line["objective/kl"] for line in history[1:][-limits.window :] if "objective/kl" in line]
+    pace = signals.slope(way) if len(way) == limits.window else 0.0
+    bought = _bought(history, limits, kl)
+    return (
+        {"kl": kl, "pace": pace, "bought": bought} if kl > limits.kl or pace * (1 - bought) > limits.kl_pace else None
+    )
+
+
+def _bought(history: History, limits: Limits, kl: float) -> float:
+    """The share of what `kl` nats can buy that the held-out score (without one: the reward) has gained; 0: nothing."""
+    for name, spread in (("watch/held_out", "watch/held_out_sd"), ("objective/scores", "watch/scores_sd")):
+        found, unit = _both(history, name, limits), start(history, spread, limits)
+        if found and unit:
+            return signals.efficiency((found[1] - found[0]) / unit, kl)
+    return 0.0
 
 
 def value_useless(history: History, limits: Limits) -> Found:

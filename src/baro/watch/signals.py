@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence as Items
 
 import numpy as np
@@ -35,3 +36,23 @@ def mismatch(sampled: Items[Items[float]], trained: Items[Items[float]]) -> floa
     """Mean distance (nats per token) of the log-probabilities noted while sampling from those the trainer computes."""
     pairs = [(a, b) for one, other in zip(sampled, trained, strict=True) for a, b in zip(one, other, strict=True)]
     return float(np.mean([abs(a - b) for a, b in pairs])) if pairs else 0.0
+
+
+def slope(values: Items[float]) -> float:
+    """Change per step of the straight line that fits `values`, taken at equal steps, best (least squares)."""
+    middle = (len(values) - 1) / 2
+    weights = [place - middle for place in range(len(values))]
+    size = sum(weight * weight for weight in weights)
+    return sum(weight * value for weight, value in zip(weights, values, strict=True)) / size if size else 0.0
+
+
+def efficiency(gain: float, nats: float) -> float:
+    """What a drift of so many nats has bought, as a share of what it could have, between 0 and 1.
+
+    Of all policies `nats` away from a reference whose rewards are normally distributed, the best one gains √(2·nats)
+    standard deviations: it is the reference tilted by exp(r/β). (Gao et al. 2023, arXiv:2210.10760, measure in √nats.)
+
+    Args:
+        gain: rise of the mean reward, in standard deviations of one answer's reward under the reference.
+    """
+    return min(max(gain / math.sqrt(2 * nats), 0.0), 1.0) if nats > 0 else 1.0

@@ -27,8 +27,10 @@ WORDS = {
         "remedy_ko": "learning_rate를 낮추거나, kl_coef 또는 temperature를 올리거나, 더 다양한 프롬프트를 쓰십시오.",
     },
     "kl_runaway": {
-        "en": "The policy is {kl:.1f} nats per answer away from its reference and moves {pace:.2f} more each rollout.",
-        "ko": "정책이 기준 모델에서 답마다 {kl:.1f} nat 떨어졌고, 한 번에 {pace:.2f} nat씩 더 멀어집니다.",
+        "en": "The policy is {kl:.1f} nats per answer away from its reference and moves {pace:.2f} more each rollout;"
+        " it has gained {bought:.0%} of what such a drift can buy.",
+        "ko": "정책이 기준 모델에서 답마다 {kl:.1f} nat 떨어졌고, 한 번에 {pace:.2f} nat씩 더 멀어집니다. 그만큼"
+        " 멀어지며 얻을 수 있는 것의 {bought:.0%}만 얻었습니다.",
         "remedy_en": "Raise kl_coef or give kl_target; lower learning_rate or num_ppo_epochs.",
         "remedy_ko": "kl_coef를 올리거나 kl_target을 주십시오. learning_rate나 num_ppo_epochs를 낮추어도 됩니다.",
     },

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from baro.data.corpus.duplicates import Seen, exact_key, signature, values_of
-from baro.data.corpus.text import normalised, without_persons
+from baro.data.corpus.text import normalised, unwrapped, without_persons
 
 
 def test_normal_form():
@@ -87,3 +87,40 @@ def test_the_first_one_stays_and_is_named():
 def test_short_texts_are_compared_as_a_whole():
     assert signature("only a few words") == ""
     assert exact_key("A few  words.") == exact_key("a few words") != exact_key("a few word")
+
+
+WRAPPED = """Return the number of bytes that were read so far, which
+may be smaller than what was asked for when the stream
+ends early.
+
+A second paragraph stays one of its own, however long it
+may be."""
+VERSE = """Shall I compare thee to a summer's day?
+Thou art more lovely and more temperate.
+Rough winds do shake the darling buds of May,
+And summer's lease hath all too short a date."""
+LIST = """Take with you on the journey:
+- a coat that keeps the rain away, and boots
+- bread
+- a map of the mountains and a lamp for the night"""
+ADDRESS = "Jane Miller\nThe Old Mill, 3 River Lane\nsouth of the bridge\nBrookmere"
+
+
+def test_lines_of_one_width_are_one_paragraph_again():
+    first, second = unwrapped(WRAPPED).split("\n\n")
+    assert first.endswith("so far, which may be smaller than what was asked for when the stream ends early.")
+    assert "\n" not in second
+    assert unwrapped(WRAPPED).split() == WRAPPED.split()
+
+
+@pytest.mark.parametrize("text", [VERSE, LIST, ADDRESS, "one line", "", WRAPPED.replace("\n", " "), "짧은 줄\n다음 줄"])
+def test_lines_that_were_meant_stay(text):
+    assert unwrapped(text) == text
+
+
+def test_an_item_of_a_list_goes_on_in_its_next_line():
+    text = "- an item whose words did not find room in one line\n  and that goes on in the next\n- bread"
+    assert unwrapped(normalised(text)).split("\n") == [
+        "- an item whose words did not find room in one line and that goes on in the next",
+        "- bread",
+    ]

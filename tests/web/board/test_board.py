@@ -1,5 +1,6 @@
 """Run folders as the board tells them, and its two buttons."""
 
+import itertools
 import json
 import platform
 import signal
@@ -12,6 +13,7 @@ import pytest
 from baro.core.errors import BaroError, ConfigError
 from baro.pipeline.journal import Journal, born
 from baro.web.board import acts
+from baro.web.board import app as board_app
 from baro.web.board.app import create
 from baro.web.board.runs import Run, find
 
@@ -91,13 +93,29 @@ def test_runs_are_found_below_a_folder_and_named_apart(run, tmp_path):
 def test_alarms_and_samples(run):
     (run / "report.json").write_text(json.dumps({"models": {"sft": {"alarms": [{"code": "kl", "en": "Far."}]}}}))
     (run / "sft" / "alarms.jsonl").write_text('{"code": "live", "en": "Now."}\n')
-    (run / "sft" / "samples.jsonl").write_text(
-        json.dumps({"step": 2, "prompt": "Hi", "completions": ["a"], "rewards": [0.5]}) + '\n{"other": 1}\n'
-    )
+    row = {"step": 2, "prompt": [{"role": "user", "content": "Hi"}], "completions": ["a"], "rewards": [0.5]}
+    (run / "sft" / "rollouts.jsonl").write_text(json.dumps(row) + '\n{"other": 1}\n')
     one = Run("one", run)
     assert {(alarm["stage"], alarm["code"]) for alarm in one.alarms()} == {("sft", "kl"), ("sft", "live")}
-    assert one.samples("sft") == [{"step": 2, "prompt": "Hi", "completions": ["a"], "rewards": [0.5]}]
-    assert one.samples("../sft") == one.samples("nothing") == []
+    assert one.samples("sft", 2)["rows"] == [{"prompt": "Hi", "completions": ["a"], "rewards": [0.5]}]
+    assert one.samples("../sft") == one.samples("nothing") == one.samples("base")
+    assert one.samples("base")["rows"] == []
+
+
+def test_no_run_is_read_only_after_the_others(run, tmp_path, monkeypatch):
+    """Each time all is new and the time of one look is over after one of them."""
+    monkeypatch.setattr(time, "monotonic", itertools.count().__next__)
+    board = board_app.Board([tmp_path / "runs"])
+    of = [board_app.Of(run="runs/one", stage=stage) for stage in ("base", "sft")]
+    monkeypatch.setattr(board_app, "BUDGET", 1.5)  # one look at the clock
+    told = board.curves(board_app.Curves(of=of, keys=["loss"]))
+    assert told["behind"]
+    for stage in ("base", "sft"):
+        with (run / stage / "metrics.jsonl").open("a") as file:
+            file.write('{"step": 4, "loss": 1}\n')
+    board.curves(board_app.Curves(of=of, keys=["loss"]))
+    figures = [board["runs/one"].figures_of(stage) for stage in ("base", "sft")]
+    assert all(each.steps for each in figures)
 
 
 def test_the_interface(run, access, client, refusals, tmp_path):

@@ -36,7 +36,6 @@ def test_only_what_is_new_is_read_and_half_a_line_waits(tmp_path):
     assert figures.version != seen
     assert figures.curve("loss", points=10, smooth=0) == {"x": [1, 2, 3], "y": [3, 2, 1]}
     assert figures.curve("kl", points=10, smooth=0) == {"x": [2], "y": [0.5]}
-    assert figures.last() == {"step": 3, "loss": 1.0, "kl": 0.5}
 
 
 def test_a_file_that_was_cut_back_or_replaced_is_read_anew(tmp_path):
@@ -127,3 +126,34 @@ def test_a_long_run_is_read_and_thinned_in_moments(tmp_path):
     began = time.process_time()
     figures.refresh()
     assert time.process_time() - began < 0.01, "nothing new costs nothing"
+
+
+def test_lines_read_together_are_those_read_one_by_one(tmp_path, monkeypatch):
+    draw, path = np.random.default_rng(0), tmp_path / "metrics.jsonl"
+    pool = [1, -2.5, None, True, 3e-9, 12]
+    for part in range(4):
+        rows = [
+            {"step": n, "fixed": n / 3, "rows": ["a:1"], "text": "2026-01-01"} for n in range(part * 9, part * 9 + 9)
+        ]
+        for row in rows:
+            row |= {f"k{key}": pool[draw.integers(len(pool))] for key in range(part + 2) if draw.random() < 0.7}
+        write(path, rows)
+        if part == 2:
+            write(path, [{"step": 27, "k1": "not a number"}, {"no": "step"}])
+    found = Figures(path)
+    found.refresh()
+    monkeypatch.setattr(lines, "CHUNK", 700)  # other blocks
+    parts = Figures(path)
+    parts.refresh()
+    while parts.behind:
+        parts.refresh()
+    monkeypatch.setattr(Figures, "_add_together", lambda *_: False)
+    one_by_one = Figures(path)
+    one_by_one.refresh()
+    while one_by_one.behind:
+        one_by_one.refresh()
+    for other in (found, parts):
+        assert other.steps == one_by_one.steps
+        assert other.columns.keys() == one_by_one.columns.keys()
+        for key, column in other.columns.items():
+            np.testing.assert_array_equal(np.array(column), np.array(one_by_one.columns[key]))

@@ -11,7 +11,7 @@ from baro.data.corpus import rules
 from baro.data.corpus.duplicates import exact_key, signature
 from baro.data.corpus.language import language_of
 from baro.data.corpus.sources import Raw
-from baro.data.corpus.text import normalised, without_persons
+from baro.data.corpus.text import normalised, unwrapped, without_persons
 from baro.data.curate.learnt import Learnt
 from baro.data.doctor.overlap import grams
 
@@ -95,7 +95,7 @@ def through(raw: Raw, steps: Steps, account: Account) -> dict[str, Any] | None:
     """The document as a row {"text", "where", "language", "key", "signature"}, or None if it is left out."""
     account.documents += 1
     account.characters += len(raw.text)
-    text = normalised(raw.text)
+    text = unwrapped(normalised(raw.text))
     if not text:
         account.leave_out("unreadable" if raw.problem else "empty", raw, text)
         return None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Iterator
 
 from baro.data.doctor.case import Case
-from baro.data.doctor.registry import ANSWERED, Hit, Setting, row_check, set_check, short
+from baro.data.doctor.registry import ANSWERED, Hit, Places, SetCheck, Setting, row_check, set_check, short
 
 RUNAWAY = re.compile(
     r"#{3,}[ \t]*Instructions?\b"
@@ -89,6 +88,9 @@ def echo(case: Case) -> str | None:
 @row_check("boilerplate", "warning", ANSWERED)
 def boilerplate(case: Case) -> str | None:
     """'As an AI language model': another model speaks here, and is imitated."""
+    said = case.answer.lower()
+    if "model" not in said and "assistant" not in said and "모델" not in said:
+        return None  # the pattern is slow
     for piece in case.answered:
         if isinstance(piece.value, str) and (match := MACHINE.search(piece.value)):
             return f"{piece.name}: {short(piece.value[max(0, match.start() - 20) : match.end() + 80])}"
@@ -102,7 +104,7 @@ def loop(case: Case) -> str | None:
         if len(text) < 100:
             continue
         words = WORD.findall(text)
-        if len(words) >= 24:
+        if len(words) >= 24 and len(set(words)) * 10 < len(words) * 3 + 14:  # each word's first use makes a new triple
             triples = list(zip(words, words[1:], words[2:], strict=False))
             if len(set(triples)) * 10 < len(triples) * 3:
                 return f"{name}: {short(text)}"
@@ -125,13 +127,12 @@ OPEN = re.compile(
 
 
 @set_check({"cut-off": "warning"}, frozenset(("conversations",)))
-class CutOff:
+class CutOff(SetCheck):
     """Long answers that stop within a sentence, where nearly all others end one."""
 
     def __init__(self, setting: Setting) -> None:
         self.long, self.ended = 0, 0
-        self.places: array[int] = array("q")
-        self.example = ""
+        self.open = Places()
 
     def add(self, case: Case) -> None:
         """One more row: its last answer."""
@@ -143,10 +144,19 @@ class CutOff:
         if text.endswith(ENDS):
             self.ended += 1
         elif OPEN.search(text):
-            self.places.append(case.place)
-            self.example = self.example or f"… {short(text[-100:])}"
+            self.open.add("cut-off", case.place, f"… {short(text[-100:])}")
+
+    def state(self) -> tuple[int, int, Places]:
+        """Long answers, those that end a sentence, those that do not."""
+        return self.long, self.ended, self.open
+
+    def join(self, state: tuple[int, int, Places]) -> None:
+        """Those of the next stretch."""
+        self.long += state[0]
+        self.ended += state[1]
+        self.open.join(state[2])
 
     def hits(self) -> Iterator[Hit]:
         """Only where the file's own habit is to end sentences."""
         if self.long >= 20 and self.ended * 10 >= self.long * 9:
-            yield from (Hit("cut-off", place, self.example) for place in self.places)
+            yield from self.open.hits()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from baro.data.dialects import Columns, Noun
 from baro.data.formats import ANSWER_MARK, ROLE_NAMES
 
 FOREIGN = "?"  # the role of a turn that is none
+NUMBERS = re.compile(r"\d{3}[-. ]?\d{3}")
 HOLDERS = ("messages", "conversations")
 
 
@@ -39,6 +41,7 @@ class Case:
         other_asked: pieces of the worse answer's own prompt, where it brings one.
         question, answer, worse: their texts.
         strings: (name, text) of every string anywhere in the row; whole: all of them as one.
+        numbers: whether it holds what every telephone, card and resident number does; most rows do not.
     """
 
     place: int
@@ -58,6 +61,7 @@ class Case:
     worse: str = ""
     strings: list[tuple[str, str]] = field(default_factory=list)
     whole: str = ""
+    numbers: bool = False
 
     @property
     def pieces(self) -> list[Piece]:
@@ -72,6 +76,7 @@ class Case:
             elif isinstance(value, list | dict):
                 self.strings += _leaves(str(name), value)
         self.whole = "\x1e".join(text for _, text in self.strings)  # a mark that no check looks for
+        self.numbers = NUMBERS.search(self.whole) is not None
         match None if self.unreadable else self.noun:
             case "texts":
                 self.answered = [Piece("text", "text", self.columns["text"])] if "text" in self.columns else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,46 +11,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from baro.core.errors import DataError
 from baro.data.dialects import Noun, layout_of, noun_of, renamed
 from baro.data.doctor import answers, duplicates, overlap, pairs, shape, text, tokens
-from baro.data.doctor.case import Case
-from baro.data.doctor.registry import BREAKS_ROWS, ROW_CHECKS, SET_CHECKS, SEVERITY, Hit, Setting, Severity, short
+from baro.data.doctor.registry import BREAKS_ROWS, SEVERITY, Hit, Setting
+from baro.data.doctor.stretch import LETTERS, ROWS, Finding, Look, Stretch, letters_in, looked_at
 from baro.data.files import rows_of
 from baro.data.find import Paths, find
 from baro.data.read import Way, remarks
+from baro.data.row import Row
 
 FAMILIES = (shape, text, answers, duplicates, pairs, overlap, tokens)  # imported, they have put in their checks
 LOOKED_AT = 100  # rows that tell what a file holds
 SEVERITY["cannot-be-used"] = "error"
 SEVERITY["unreadable-file"] = "error"
 BREAKS_ROWS.add("cannot-be-used")
-
-
-@dataclass
-class Finding:
-    """What one check found in one file.
-
-    Attributes:
-        check: its name.
-        severity: "error" or "warning".
-        file: where.
-        rows: places of the rows, counted from 0; none if it is the file as a whole.
-        example: the first one's words.
-        where: `file:row` of the first one, as editors count.
-    """
-
-    check: str
-    severity: Severity
-    file: Path
-    rows: array = field(default_factory=lambda: array("q"))
-    example: str = ""
-    where: str = ""
-
-    @property
-    def count(self) -> int:
-        """Rows; 1 for a file as a whole."""
-        return len(self.rows) or 1
 
 
 @dataclass
@@ -101,6 +79,7 @@ def examine(
     lenient: bool = False,
     max_rows: int | None = None,
     max_letters: int | None = None,
+    processes: int = 1,
 ) -> Report:
     """What is wrong with data files.
 
@@ -110,7 +89,8 @@ def examine(
         noun: what the files are read as; None to go by the columns of most of their first rows.
         columns, format, plain: as in `read_dialogues`.
         lenient: rows that cannot be used are left out by the run: a warning, not an error.
-        max_rows, max_letters: rows, and characters of them, looked at in each file; None for all.
+        max_rows, max_letters: rows, and about so many characters of them, looked at in each file; None for all.
+        processes: that look at the rows of a large file; what is found does not depend on them.
 
     Raises:
         DataError: a file is not there, or nothing of it can be read.
@@ -119,10 +99,10 @@ def examine(
     setting = setting or Setting()
     for path in find(paths, text=True):
         expected = noun or (layout_of(format).noun if format else _noun_in(path, columns))
-        one = _File(path, expected, replace(setting, noun=expected, lengths=[]), lenient, report)
-        one.way = Way(expected, columns, format, plain) if expected else None
-        one.columns = columns
-        one.run(max_rows, max_letters)
+        way = Way(expected, columns, format, plain) if expected else None
+        _File(Look(path, replace(setting, noun=expected), way, columns, lenient), report).run(
+            max_rows, max_letters, processes
+        )
     order = list(SEVERITY)
     report.findings.sort(key=lambda found: (found.severity != "error", order.index(found.check)))
     return report
@@ -143,87 +123,79 @@ def _noun_in(path: Path, columns: Mapping[str, str] | None) -> Noun | None:
 class _File:
     """One file on its way through the checks."""
 
-    def __init__(self, path: Path, noun: Noun | None, setting: Setting, lenient: bool, report: Report) -> None:
-        self.path, self.noun, self.lenient, self.report = path, noun, lenient, report
-        self.way: Way | None = None
-        self.columns: Mapping[str, str] | None = None
-        self.row_checks = [check for check in ROW_CHECKS if noun in check.nouns]
-        self.set_checks = [build(setting) for nouns, build in SET_CHECKS if noun in nouns]
-        self.examined = Examined(path, noun, remarks=remarks([path]), lengths=setting.lengths)
-        self.found: dict[str, Finding] = {}
-        self.first: dict[str, Any] = {}
-        self.numbers = array("q")
+    def __init__(self, look: Look, report: Report) -> None:
+        self.look, self.report = look, report
+        self.examined = Examined(look.path, look.setting.noun, remarks=remarks([look.path]))
+        self.known = Stretch(look)
+        self.numbers = _Numbers()
 
-    def run(self, max_rows: int | None, max_letters: int | None) -> None:
+    def run(self, max_rows: int | None, max_letters: int | None, processes: int) -> None:
         """All rows, then what the checks say at the end."""
         self.report.files.append(self.examined)
+        path = self.look.path
         try:
-            for case in self._cases(max_rows, max_letters):
-                self._examine(case)
+            for found in looked_at(self.look, self._rows(max_rows, max_letters), processes):
+                self.known.join(found)
         except DataError as error:
-            if not self.examined.rows:
+            if not self.known.rows:
                 raise
-            self._note(Hit("unreadable-file", None, error.message), error.where)
-        for check in self.set_checks:
+            self.known.note(Hit("unreadable-file", None, error.message), error.where)
+        for check in self.known.checks:
             for hit in check.hits():
-                where = f"{self.path}:{self.numbers[hit.place]}" if hit.place is not None else str(self.path)
-                self._note(hit, where)
-        self.report.findings += self.found.values()
+                self.known.note(hit, f"{path}:{self.numbers.at(hit.place)}" if hit.place is not None else str(path))
+            if isinstance(check, tokens.Tokens):
+                self.examined.lengths = check.lengths
+        self.examined.rows, self.examined.kinds = self.known.rows, self.known.kinds
+        self.report.findings += self.known.found.values()
         self._choose()
 
-    def _cases(self, max_rows: int | None, max_letters: int | None) -> Iterator[Case]:
-        letters = 0
-        for place, row in enumerate(rows_of(self.path)):
-            if place == max_rows or (max_letters is not None and letters >= max_letters):
-                self.examined.complete = False
-                return
-            self.numbers.append(row.number)
-            where = f"{self.path}:{row.number}"
-            case = Case(place, where, row.columns, self.noun, repeated=row.repeated)
-            try:
-                case.columns = renamed(row, self.columns, where)
-                if self.way is not None:
-                    case.columns, remark = self.way.translate(case.columns, where)
-                    case.record, kind = self.way.convert(case.columns, where)
-                    self.examined.kinds[f"{kind} ({remark})" if remark else kind] += 1
-            except DataError as error:
-                case.problem, case.unreadable = error, bool(row.problem)
-            case.take_apart()
-            letters += len(case.whole)
-            yield case
-
-    def _examine(self, case: Case) -> None:
-        self.examined.rows += 1
-        told = False
-        for check in self.row_checks:
-            example = check.find(case)
-            if example is not None:
-                told = told or check.name in BREAKS_ROWS
-                self._note(Hit(check.name, case.place, example), case.where, case.record)
-        if case.problem is not None and not told:
-            self._note(Hit("cannot-be-used", case.place, case.problem.message), case.where)
-        for each in self.set_checks:
-            each.add(case)
-        if len(self.first) < 2 and case.record is not None:
-            self.first[case.where] = case.record
-
-    def _note(self, hit: Hit, where: str, record: Any = None) -> None:
-        finding = self.found.get(hit.check)
-        if finding is None:
-            severity: Severity = SEVERITY[hit.check]
-            if self.lenient and hit.check in BREAKS_ROWS:
-                severity = "warning"
-            finding = Finding(hit.check, severity, self.path, example=short(hit.example, 400), where=where)
-            self.found[hit.check] = finding
-            if record is not None and self.noun is not None:
-                self.report.shown.append((hit.check, where, self.noun, record))
-        if hit.place is not None:
-            finding.rows.append(hit.place)
+    def _rows(self, max_rows: int | None, max_letters: int | None) -> Iterator[tuple[int, list[Row]]]:
+        """Stretches of rows, with the place of the first; those before damage come before it is told."""
+        first, letters, total = 0, 0, 0
+        held: list[Row] = []
+        damage: DataError | None = None
+        try:
+            for place, row in enumerate(rows_of(self.look.path)):
+                if place == max_rows or (max_letters is not None and total >= max_letters):
+                    self.examined.complete = False
+                    break
+                self.numbers.add(place, row.number)
+                held.append(row)
+                size = letters_in(row.columns)
+                letters, total = letters + size, total + size
+                if len(held) == ROWS or letters >= LETTERS:
+                    yield first, held
+                    first, letters, held = place + 1, 0, []
+        except DataError as error:
+            damage = error
+        if held:
+            yield first, held
+        if damage is not None:
+            raise damage
 
     def _choose(self) -> None:
         """Rows to look at: the first ones, and the first of each finding."""
-        if self.noun is not None:
-            self.report.shown += [("", where, self.noun, record) for where, record in self.first.items()]
-        for finding in self.found.values():
+        noun = self.look.setting.noun
+        if noun is not None:
+            self.report.shown += [(name, where, noun, record) for name, (where, record) in self.known.shown.items()]
+            self.report.shown += [("", where, noun, record) for where, record in self.known.first.items()]
+        for finding in self.known.found.values():
             if len(finding.rows) > 1:
-                finding.rows = array("q", sorted(set(finding.rows)))
+                finding.rows = array("q", np.unique(np.asarray(finding.rows)).tobytes())
+
+
+class _Numbers:
+    """The number of each row in its file, which is mostly its place and one: kept where that changes."""
+
+    def __init__(self) -> None:
+        self.places, self.beyond = array("q"), array("q")
+
+    def add(self, place: int, number: int) -> None:
+        """One more row."""
+        if not self.places or number - place != self.beyond[-1]:
+            self.places.append(place)
+            self.beyond.append(number - place)
+
+    def at(self, place: int) -> int:
+        """The number of the row at a place."""
+        return place + self.beyond[bisect_right(self.places, place) - 1]

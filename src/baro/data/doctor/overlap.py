@@ -11,7 +11,7 @@ from baro.core.errors import DataError
 from baro.data.dialects import noun_of, renamed
 from baro.data.doctor.case import Case
 from baro.data.doctor.duplicates import same
-from baro.data.doctor.registry import EVERY, Hit, Setting, set_check, short
+from baro.data.doctor.registry import EVERY, Hit, Places, SetCheck, Setting, set_check, short
 from baro.data.files import rows_of
 from baro.data.read import Way
 
@@ -30,9 +30,8 @@ def grams(text: str, size: int = GRAM) -> list[int]:
     return [hash(tuple(words[at : at + size])) for at in range(len(words) - size + 1)]
 
 
-@set_check({"held-out-prompt": "warning", "held-out-overlap": "warning"}, EVERY - {None})
-class HeldOut:
-    """Training rows that ask what the evaluation asks, word by word or in most of its words."""
+class Asked:
+    """What the files of an evaluation ask: whole questions, and runs of their words."""
 
     def __init__(self, setting: Setting) -> None:
         self.questions: dict[int, str] = {}
@@ -40,7 +39,6 @@ class HeldOut:
         self.sizes: list[int] = []
         self.places: list[str] = []
         self.lengths: set[int] = set()
-        self.found: list[Hit] = []
         for path in setting.held_out:
             self._learn(path, setting.columns)
 
@@ -67,27 +65,46 @@ class HeldOut:
             for run in set(runs):
                 self.runs.setdefault(run, []).append(number)
 
+
+@set_check({"held-out-prompt": "warning", "held-out-overlap": "warning"}, EVERY - {None})
+class HeldOut(SetCheck):
+    """Training rows that ask what the evaluation asks, word by word or in most of its words."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.found = Places()
+        if setting.asked is None:
+            setting.asked = Asked(setting)
+        self.asked: Asked = setting.asked
+
     def add(self, case: Case) -> None:
         """One more training row."""
-        if not self.questions or not case.pieces:
+        if not self.asked.questions or not case.pieces:
             return
         asked = _asked(case)
-        if asked.strip() and (where := self.questions.get(hash(same(asked)))):
-            self.found.append(Hit("held-out-prompt", case.place, f"asked in {where}: {short(asked.strip(), 100)}"))
+        if asked.strip() and (where := self.asked.questions.get(hash(same(asked)))):
+            self.found.add("held-out-prompt", case.place, f"asked in {where}: {short(asked.strip(), 100)}")
             return
         words = WORD.findall(f"{case.question}\n{case.answer}".lower())
         counts: Counter[int] = Counter()
-        for size in self.lengths:
+        for size in self.asked.lengths:
             for at in range(len(words) - size + 1) if size >= LEAST else ():
-                counts.update(self.runs.get(hash(tuple(words[at : at + size])), ()))
+                counts.update(self.asked.runs.get(hash(tuple(words[at : at + size])), ()))
         for number, count in counts.most_common(1):
-            if count >= self.sizes[number] * COVERED:
-                text = f"{min(count / self.sizes[number], 1):.0%} of the words of {self.places[number]}"
-                self.found.append(Hit("held-out-overlap", case.place, text))
+            if count >= self.asked.sizes[number] * COVERED:
+                text = f"{min(count / self.asked.sizes[number], 1):.0%} of the words of {self.asked.places[number]}"
+                self.found.add("held-out-overlap", case.place, text)
+
+    def state(self) -> Places:
+        """What was found."""
+        return self.found
+
+    def join(self, state: Places) -> None:
+        """In the next stretch."""
+        self.found.join(state)
 
     def hits(self) -> Iterator[Hit]:
         """What was found."""
-        yield from self.found
+        yield from self.found.hits()
 
 
 def _asked(case: Case) -> str:

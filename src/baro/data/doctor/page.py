@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from baro.core.errors import DataError
-from baro.data.doctor.examine import Finding, Report
+from baro.data.doctor.examine import Report
+from baro.data.doctor.stretch import Finding
 from baro.data.doctor.tokens import rendered
 from baro.data.doctor.words import words
 

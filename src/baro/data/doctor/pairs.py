@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Iterator
 from statistics import NormalDist
 
 from baro.data.dialects import Noun
 from baro.data.doctor.case import Case
-from baro.data.doctor.registry import Hit, Setting, row_check, set_check, short
+from baro.data.doctor.registry import Hit, SetCheck, Setting, row_check, set_check, short
 
 PAIRS: frozenset[Noun | None] = frozenset(("preferences",))
 
@@ -69,14 +68,13 @@ def detectable(pairs: int, *, power: float = 0.8, level: float = 0.05) -> float:
 
 
 @set_check({"length-bias": "warning", "few-pairs": "warning"}, PAIRS)
-class Lengths:
+class Lengths(SetCheck):
     """Are chosen answers longer, so that length alone is learnt; are there enough of them."""
 
     LEAST, SURE = 0.05, 3.3  # 5 % from even, and 3.3 standard errors: 1 in 1,000 by chance
 
     def __init__(self, setting: Setting) -> None:
-        self.longer, self.shorter, self.pairs = 0, 0, 0
-        self.gaps: array[int] = array("q")
+        self.longer, self.shorter, self.pairs, self.gaps = 0, 0, 0, 0
 
     def add(self, case: Case) -> None:
         """One more pair, measured in characters."""
@@ -86,7 +84,16 @@ class Lengths:
         self.pairs += 1
         self.longer += gap > 0
         self.shorter += gap < 0
-        self.gaps.append(gap)
+        self.gaps += gap
+
+    def state(self) -> tuple[int, ...]:
+        """Pairs whose chosen answer is longer, shorter; all of them; characters by which it is longer in all."""
+        return self.longer, self.shorter, self.pairs, self.gaps
+
+    def join(self, state: tuple[int, ...]) -> None:
+        """Those of the next stretch."""
+        known = zip(self.state(), state, strict=True)
+        self.longer, self.shorter, self.pairs, self.gaps = (ours + theirs for ours, theirs in known)
 
     def hits(self) -> Iterator[Hit]:
         """About the file as a whole."""
@@ -96,7 +103,7 @@ class Lengths:
             sure = abs(share - 0.5) / (0.5 / math.sqrt(total))
             if abs(share - 0.5) >= self.LEAST and sure >= self.SURE:
                 word = "longer" if share > 0.5 else "shorter"
-                mean = sum(self.gaps) / self.pairs
+                mean = self.gaps / self.pairs
                 text = (
                     f"chosen is the {word} one in {max(share, 1 - share):.1%} of {total:,} pairs "
                     f"({mean:+.0f} characters on average): length alone predicts so much"

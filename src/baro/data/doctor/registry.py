@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from baro.data.dialects import Noun
 from baro.data.doctor.case import Case
@@ -23,14 +24,53 @@ class Hit(NamedTuple):
     example: str
 
 
-class SetCheck(Protocol):
-    """Sees every row of one file, then answers."""
+class SetCheck:
+    """Sees every row of one file, then answers.
+
+    Rows come in stretches, and each stretch has a check of its own, maybe in another process: what it has gathered
+    there, its `state`, is joined in the order of the rows. So a check never asks how many rows it has seen before the
+    end, and gathers little: places and hashes, no texts.
+    """
 
     def add(self, case: Case) -> None:
         """One more row."""
+        raise NotImplementedError
+
+    def state(self) -> Any:
+        """What was gathered, once the stretch is at its end."""
+        raise NotImplementedError
+
+    def join(self, state: Any) -> None:
+        """What the stretch behind all that was joined has gathered."""
+        raise NotImplementedError
 
     def hits(self) -> Iterable[Hit]:
-        """What was found."""
+        """What was found in the whole file."""
+        raise NotImplementedError
+
+
+class Places:
+    """Places of rows by name, four bytes each, with the first one's example."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, array[int]] = {}
+        self.examples: dict[str, str] = {}
+
+    def add(self, name: str, place: int, example: str) -> None:
+        """One more row."""
+        self.rows.setdefault(name, array("I")).append(place)
+        self.examples.setdefault(name, example)
+
+    def join(self, later: Places) -> None:
+        """Those of rows behind."""
+        for name, places in later.rows.items():
+            self.rows.setdefault(name, array("I")).extend(places)
+            self.examples.setdefault(name, later.examples[name])
+
+    def hits(self) -> Iterator[Hit]:
+        """Each name is a check."""
+        for name, places in self.rows.items():
+            yield from (Hit(name, place, self.examples[name]) for place in places)
 
 
 @dataclass
@@ -42,10 +82,11 @@ class Setting:
         tokenizer: the model's; None without a model.
         max_length: tokens kept of a row.
         held_out: files of the evaluation.
-        tokenised: rows that are rendered at most.
-        compared: rows that are searched for near duplicates at most.
+        tokenised: the first rows, which are rendered.
+        sampled: of the rows behind them one in so many is rendered; 0 for none.
+        compared: the first rows, which are searched for near duplicates.
         columns: our name of a column → the held-out files'.
-        lengths: filled by the token checks: (tokens, learnt) of each row rendered.
+        asked: what the held-out files ask, once it is read.
     """
 
     noun: Noun | None = None
@@ -53,9 +94,10 @@ class Setting:
     max_length: int = 1024
     held_out: tuple[Path, ...] = ()
     tokenised: int = 1 << 62
+    sampled: int = 0
     compared: int = 200_000
     columns: Mapping[str, str] | None = None
-    lengths: list[tuple[int, int]] = field(default_factory=list)
+    asked: Any = None
 
 
 class RowCheck(NamedTuple):

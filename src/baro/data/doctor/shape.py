@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from baro.data.dialects import NAMED, noun_of
 from baro.data.doctor.case import FOREIGN, HOLDERS, Case
-from baro.data.doctor.registry import ANSWERED, EVERY, Hit, Setting, row_check, set_check, short
+from baro.data.doctor.registry import ANSWERED, EVERY, Hit, SetCheck, Setting, row_check, set_check, short
 from baro.data.row import kind_of
 
 PLACEHOLDERS = {
@@ -197,7 +197,7 @@ def lone_surrogate(case: Case) -> str | None:
 
 
 @set_check({"extra-key": "warning", "missing-key": "warning"})
-class Keys:
+class Keys(SetCheck):
     """Keys that few rows have, and keys that few rows lack."""
 
     def __init__(self, setting: Setting) -> None:
@@ -209,8 +209,18 @@ class Keys:
         if case.unreadable:
             return
         self.rows += 1
-        places = self.sets.setdefault(frozenset(case.columns), array("q"))
+        places = self.sets.setdefault(frozenset(case.columns), array("I"))
         places.append(case.place)
+
+    def state(self) -> tuple[int, dict[frozenset[str], array]]:
+        """Rows, and their places by their keys."""
+        return self.rows, self.sets
+
+    def join(self, state: tuple[int, dict[frozenset[str], array]]) -> None:
+        """Those of the next stretch."""
+        self.rows += state[0]
+        for keys, places in state[1].items():
+            self.sets.setdefault(keys, array("I")).extend(places)
 
     def hits(self) -> Iterator[Hit]:
         """Keys in at most 1 % of the rows are extra, in at least 99 % are missed where they are not."""
@@ -229,7 +239,7 @@ class Keys:
 
 
 @set_check({"stray-label": "warning", "one-label": "warning", "lopsided-label": "warning", "null-value": "warning"})
-class Labels:
+class Labels(SetCheck):
     """Columns of few different values: values that differ in blanks or case only, and columns of one value."""
 
     MOST = 50
@@ -244,7 +254,7 @@ class Labels:
         self.rows += 1
         for name, value in case.columns.items():
             if value is None and name not in NAMED:
-                self.nulls.setdefault(name, array("q")).append(case.place)
+                self.nulls.setdefault(name, array("I")).append(case.place)
             elif isinstance(value, str | bool | int):
                 text = value if isinstance(value, str) else str(value).lower()
                 known = self.values.setdefault(name, {})
@@ -255,8 +265,27 @@ class Labels:
                     if len(known) >= self.MOST or len(text) > 40:
                         self.values[name] = None
                         continue
-                    places = known[text] = array("q")
+                    places = known[text] = array("I")
                 places.append(case.place)
+
+    def state(self) -> tuple[int, dict, dict]:
+        """Rows, and their places by column and value; of null apart."""
+        return self.rows, self.values, self.nulls
+
+    def join(self, state: tuple[int, dict, dict]) -> None:
+        """Those of the next stretch."""
+        self.rows += state[0]
+        for name, places in state[2].items():
+            self.nulls.setdefault(name, array("I")).extend(places)
+        for name, later in state[1].items():
+            known = self.values.setdefault(name, {})
+            if known is None or later is None:
+                self.values[name] = None
+                continue
+            for text, places in later.items():
+                known.setdefault(text, array("I")).extend(places)
+            if len(known) > self.MOST:
+                self.values[name] = None
 
     def hits(self) -> Iterator[Hit]:
         """Rows whose value a commoner one equals but for blanks and case; and what is wrong with a column."""

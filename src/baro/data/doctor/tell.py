@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from baro.data.doctor.examine import Finding, Report
+from baro.data.doctor.examine import Report
+from baro.data.doctor.stretch import Finding
 from baro.data.doctor.words import words
 
 COLOURS = {"error": "bold red", "warning": "yellow"}
@@ -67,8 +70,8 @@ def _lengths(lengths: list[tuple[int, int]]) -> str:
     )
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """Everything, for programs: rows are counted from 0."""
+def as_json(report: Report, rows: Callable[[array], Any] = list) -> dict[str, Any]:
+    """Everything, for programs: rows are counted from 0, and given as `rows` makes them."""
     return {
         "files": [
             {
@@ -88,7 +91,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "severity": finding.severity,
                 "file": str(finding.file),
                 "count": finding.count,
-                "rows": list(finding.rows),
+                "rows": rows(finding.rows),
                 "example": finding.example,
                 "where": finding.where,
                 "meaning": words()[finding.check].en,
@@ -102,5 +105,7 @@ def as_json(report: Report) -> dict[str, Any]:
 def write_json(report: Report, path: Path) -> None:
     """`as_json` as a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(as_json(report), ensure_ascii=False, indent=1)
-    path.write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=1, default=list)  # one list of rows at a time
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        file.writelines(encoder.iterencode(as_json(report, rows=lambda places: places)))
+        file.write("\n")

@@ -8,7 +8,7 @@ from typing import Any
 from baro.core.errors import DataError
 from baro.core.types import Sequence
 from baro.data.doctor.case import Case
-from baro.data.doctor.registry import EVERY, Hit, Setting, Severity, set_check, short
+from baro.data.doctor.registry import EVERY, Hit, Places, SetCheck, Setting, Severity, set_check, short
 from baro.data.records import Dialogue, Message
 from baro.data.templates import end_tokens, render_all, render_pairs, render_prompts, render_texts
 from baro.data.traits import templated, traits_of
@@ -48,34 +48,43 @@ def rendered(tokenizer: Any, noun: str, records: list[Any]) -> list[tuple[Sequen
 
 
 @set_check(NAMES, EVERY - {None})
-class Tokens:
-    """Everything that needs the tokenizer; nothing without one."""
+class Tokens(SetCheck):
+    """Everything that needs the tokenizer; nothing without one. `lengths`: (tokens, learnt) of each row rendered."""
 
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.found = setting, list[Hit]()
+        self.setting, self.found = setting, Places()
         self.held: list[Case] = []
-        self.rows = 0
-        if setting.tokenizer is None:
-            self.setting = setting
-            return
-        self.traits = traits_of(setting.tokenizer)
-        self.ends = set(end_tokens(setting.tokenizer))
-        self.found += _about_tokenizer(setting.tokenizer) if setting.noun != "texts" else []
+        self.lengths: list[tuple[int, int]] = []
+        if setting.tokenizer is not None:
+            self.traits = traits_of(setting.tokenizer)
+            self.ends = set(end_tokens(setting.tokenizer))
 
     def add(self, case: Case) -> None:
         """One more row; rendered with others."""
-        if self.setting.tokenizer is None or case.record is None or self.rows >= self.setting.tokenised:
+        if self.setting.tokenizer is None or case.record is None:
             return
-        self.rows += 1
+        if case.place >= self.setting.tokenised and (not self.setting.sampled or case.place % self.setting.sampled):
+            return
         self.held.append(case)
         if len(self.held) == AT_ONCE:
             self._render()
 
-    def hits(self) -> Iterator[Hit]:
-        """What was found."""
+    def state(self) -> tuple[Places, list[tuple[int, int]]]:
+        """What was found, and the lengths."""
         if self.held:
             self._render()
-        yield from self.found
+        return self.found, self.lengths
+
+    def join(self, state: tuple[Places, list[tuple[int, int]]]) -> None:
+        """In the next stretch."""
+        self.found.join(state[0])
+        self.lengths += state[1][: max(0, MEASURED - len(self.lengths))]
+
+    def hits(self) -> Iterator[Hit]:
+        """What was found."""
+        if self.setting.tokenizer is not None and self.setting.noun != "texts":
+            yield from _about_tokenizer(self.setting.tokenizer)
+        yield from self.found.hits()
 
     def _render(self) -> None:
         cases, self.held = self.held, []
@@ -89,17 +98,16 @@ class Tokens:
                     sides += rendered(self.setting.tokenizer, noun, [case.record])
                     kept.append(case)
                 except DataError as error:
-                    self.found.append(Hit("template-refuses", case.place, short(error.message)))
+                    self.found.add("template-refuses", case.place, short(error.message))
             cases = kept
         for case, found in zip(cases, sides, strict=True):
             for name, text in self._about_row(case, found).items():
-                self.found.append(Hit(name, case.place, text))
+                self.found.add(name, case.place, text)
 
     def _about_row(self, case: Case, sides: tuple[Sequence, ...]) -> dict[str, str]:
         tokenizer, limit, found = self.setting.tokenizer, self.setting.max_length, dict[str, str]()
         learns = self.setting.noun != "prompts"
-        if len(self.setting.lengths) < MEASURED:
-            self.setting.lengths.append((sum(len(s.tokens) for s in sides), sum(s.count for s in sides)))
+        self.lengths.append((sum(len(s.tokens) for s in sides), sum(s.count for s in sides)))
         for side in sides:
             size, left = len(side.tokens), sum(side.learn[1:limit])
             if learns and (side.count == 0 or left == 0):
@@ -122,7 +130,7 @@ class Tokens:
                 found["unknown-token"] = (
                     f"{unknown:,} of {size:,} tokens are unknown: {short(case.answer or case.question, 80)}"
                 )
-        if self.rows <= CLOSELY and not getattr(case.record, "plain", False):
+        if case.place < CLOSELY and not getattr(case.record, "plain", False):
             found |= self._about_turns(case)
         return found
 

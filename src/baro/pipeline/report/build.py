@@ -60,6 +60,7 @@ def page(report: Mapping[str, Any], details: Details) -> str:
         **parts.run(report, details),
         **parts.curves(details),
         health=verdicts.section(details.health),
+        again_lead=PAGE["again_lead"],
     )
 
 

@@ -66,6 +66,7 @@ class Point:
         value: judge or proxy reward.
         low, high: ends of the interval, None where unknown.
         path: (KL, value) during training.
+        cloud: (KL, value) of the single seeds that the point is the mean of.
         flagged: True draws the ring of reward hacking.
     """
 
@@ -78,6 +79,7 @@ class Point:
     low: float | None = None
     high: float | None = None
     path: tuple[tuple[float, float], ...] = ()
+    cloud: tuple[tuple[float, float], ...] = ()
     flagged: bool = False
 
 
@@ -91,8 +93,10 @@ def frontier(points: Sequence[Point], *, name: str) -> Markup:
     with drawing(name):
         figure, axes = canvas(WIDTH, HEIGHT, left=44, right=14, bottom=26, top=12)
         axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-        values = [y for p in points for y in (p.value, p.low, p.high, *(v for _, v in p.path)) if y is not None]
-        furthest = max([1.0, *(x for p in points for x in (p.kl, *(kl for kl, _ in p.path)))])
+        values = [
+            y for p in points for y in (p.value, p.low, p.high, *(v for _, v in p.path + p.cloud)) if y is not None
+        ]
+        furthest = max([1.0, *(x for p in points for x in (p.kl, *(kl for kl, _ in p.path + p.cloud)))])
         spread = (max(values) - min(values)) or 1.0
         axes.set_xlim(0, furthest * 1.25)
         axes.set_ylim(min(values) - 0.1 * spread, max(values) + 0.14 * spread)
@@ -180,6 +184,9 @@ def _draw_point(axes: Axes, point: Point) -> None:
     if len(point.path) > 1:
         x, y = zip(*point.path, strict=True)
         axes.plot(np.maximum(x, 0), y, color=colour, linewidth=1.2, alpha=0.45, zorder=2)
+    for at, value in point.cloud:
+        small: dict[str, Any] = {"marker": "o", "markersize": 4.5, "markeredgewidth": 0}
+        axes.plot([max(at, 0.0)], [value], color=colour, alpha=0.5, linestyle="none", zorder=3, **small)
     if point.low is not None and point.high is not None:
         axes.plot([kl, kl], [point.low, point.high], color=colour, linewidth=1.6, alpha=0.8, zorder=3)
     if point.flagged:
@@ -211,6 +218,9 @@ def _draw_labels(axes: Axes, points: Sequence[Point]) -> None:
         if point.low is not None and point.high is not None:
             low, high = place((0, point.low))[1], place((0, point.high))[1]
             taken.append((x - 2, low, x + 2, high))
+        for at, value in point.cloud:
+            cx, cy = place((max(at, 0.0), value))
+            taken.append((cx - 3, cy - 3, cx + 3, cy + 3))
         way = [place((max(at, 0.0), value)) for at, value in point.path]
         for (ax, ay), (bx, by) in pairwise(way):
             for part in np.linspace(0, 1, 2 + int(np.hypot(bx - ax, by - ay) / 6)):

@@ -57,6 +57,8 @@ METRICS = pairs(
         "distinct_2": ("Distinct‑2", "Distinct‑2"),
         "mean_length": ("Length", "길이"),
         "text_nats": ("Text loss", "텍스트 손실"),
+        "seconds": ("Time", "시간"),
+        "peak_bytes": ("Memory", "메모리"),
         "alarms": ("Alarms", "경보"),
     }
 )
@@ -71,6 +73,8 @@ UNITS = pairs(
         "distinct_2": ("of token pairs", "토큰 쌍 비율"),
         "mean_length": ("tokens", "토큰"),
         "text_nats": ("nats per token", "토큰당 nat"),
+        "seconds": ("s per run", "실행당 초"),
+        "peak_bytes": ("peak", "최대"),
     }
 )
 MEANINGS = pairs(
@@ -120,6 +124,15 @@ MEANINGS = pairs(
             " forgotten language.",
             "사전 학습과 같은 종류의 검증 텍스트에서 잰 토큰당 손실(nat)입니다. 낮을수록 좋고, 올랐다면 언어를"
             " 잊은 것입니다.",
+        ),
+        "seconds": (
+            "Time at work of one training run, the mean over seeds; waiting for other programs and the evaluation"
+            " are not in it.",
+            "학습 한 번에 실제로 일한 시간의 시드 평균입니다. 다른 프로그램을 기다린 시간과 평가 시간은 빠집니다.",
+        ),
+        "peak_bytes": (
+            "The most memory that the process, or the GPU, held during a run.",
+            "실행 중 프로세스 또는 GPU가 가장 많이 쓴 메모리입니다.",
         ),
     }
 )

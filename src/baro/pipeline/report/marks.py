@@ -32,6 +32,11 @@ OWN = {
     "dpo": (4, "D"),
     "ppo": (5, "P"),
     "ppo_no_kl": (6, "X"),
+    "rloo": (7, ">"),
+    "grpo": (7, "h"),
+    "group": (7, "p"),
+    "kto": (6, "d"),
+    "online_dpo": (3, "p"),
 }
 COLOURS = 8
 _FREE_MARKERS = ("<", ">", "p", "h", "d")

@@ -31,7 +31,7 @@ def head(report: Mapping[str, Any], details: Details) -> dict[str, Any]:
         "title": {lang: visible(text) for lang, text in fill(PAGE["title"], recipe=report["recipe"]).items()},
         "contents": [(a, PAGE[f"nav_{a}"]) for a in anchors if _there(a, report, details)],
         "made_with": fill(PAGE["made_with"], **words, time=numbers.seconds(report["seconds"])),
-        "judge": _judge(details),
+        "judge": judge_of(details),
         "warnings": [both(warning) for warning in details.warnings],
         "configs": [(stage, visible(text)) for stage, text in details.configs.items()],
         "command": visible(details.command),
@@ -43,11 +43,22 @@ def _there(anchor: str, report: Mapping[str, Any], details: Details) -> bool:
     return bool({"frontier": report["models"], "health": details.health}.get(anchor, True))
 
 
-def comparison(report: Mapping[str, Any], details: Details, found: Findings) -> dict[str, Any]:
-    """The table of all models, its alarms and its notes."""
+def comparison(
+    report: Mapping[str, Any],
+    details: Details,
+    found: Findings,
+    *,
+    of: Sequence[str] = COLUMNS,
+    close: bool = False,
+) -> dict[str, Any]:
+    """The table of all models with those columns of `of` that were measured, its alarms and its notes.
+
+    Args:
+        close: the bars of the judge reach from the lowest score to the highest, instead of from 0 to 1.
+    """
     models = report["models"]
-    columns = [key for key in COLUMNS if any(numbers.known(values.get(key)) is not None for values in models.values())]
-    scale = _scale(models.values())
+    columns = [key for key in of if any(numbers.known(values.get(key)) is not None for values in models.values())]
+    scale = _scale(models.values(), close=close)
     rows = [
         {
             "model": model,
@@ -80,7 +91,7 @@ def _leader(model: str, found: Findings) -> str:
     return "best" if len(found.leaders) == 1 else "tied_badge"
 
 
-def _judge(details: Details) -> Words:
+def judge_of(details: Details) -> Words:
     """Who judged, what the score means, and whether the reward model knew it."""
     if not details.judge:
         return both("")
@@ -99,11 +110,12 @@ def _notes(details: Details) -> list[Words]:
     return notes
 
 
-def _scale(models: Any) -> tuple[float, float]:
+def _scale(models: Any, *, close: bool) -> tuple[float, float]:
     """Ends of the bars of the judge: 0 and 1 when all scores lie between them, else a little beyond the scores."""
-    ends = [numbers.known(values.get(key)) for values in models for key in ("judge", "judge_low", "judge_high")]
+    every = [row for values in models for row in (values, *values.get("seeds", ()))]
+    ends = [numbers.known(row.get(key)) for row in every for key in ("judge", "judge_low", "judge_high")]
     seen = [value for value in ends if value is not None]
-    if not seen or (min(seen) >= 0 and max(seen) <= 1):
+    if not seen or (min(seen) >= 0 and max(seen) <= 1 and not close):
         return 0.0, 1.0
     margin = 0.05 * ((max(seen) - min(seen)) or 1.0)
     return min(seen) - margin, max(seen) + margin
@@ -133,12 +145,14 @@ def _cell(models: Mapping[str, Mapping[str, Any]], model: str, key: str, scale: 
         if shares and moved is not None:
             small = fill(PAGE["points"], value=numbers.points(moved))
         return {"text": numbers.percent(value) if shares else numbers.number(value), "small": both(small)}
-    write = {"eos_rate": numbers.percent, "distinct_2": numbers.percent}.get(key, numbers.number)
-    return {"text": write(value), "small": both("")}
+    if key == "seconds":
+        return {"text": numbers.number(value), "small": both("")}
+    writers: dict[str, Any] = {"eos_rate": numbers.percent, "distinct_2": numbers.percent, "peak_bytes": numbers.size}
+    return {"text": writers.get(key, numbers.number)(value), "small": both("")}
 
 
-def _bar(values: Mapping[str, Any], reference: Any, scale: tuple[float, float]) -> dict[str, float] | None:
-    """Places of the score, its interval and the reference on the bar, in per cent of its width."""
+def _bar(values: Mapping[str, Any], reference: Any, scale: tuple[float, float]) -> dict[str, Any] | None:
+    """Places of the score, its interval, its seeds and the reference on the bar, in per cent of its width."""
     score = numbers.known(values.get("judge"))
     if score is None:
         return None
@@ -149,7 +163,8 @@ def _bar(values: Mapping[str, Any], reference: Any, scale: tuple[float, float]) 
         return round(100 * min(1.0, max(0.0, (known - scale[0]) / (scale[1] - scale[0]))), 1)
 
     low, high = at(values.get("judge_low"), score), at(values.get("judge_high"), score)
-    return {"at": at(score, score), "low": low, "width": round(high - low, 1), "reference": at(reference, score)}
+    place = {"at": at(score, score), "low": low, "width": round(high - low, 1), "reference": at(reference, score)}
+    return place | {"seeds": [at(seed.get("judge"), score) for seed in values.get("seeds", ())]}
 
 
 def frontier(report: Mapping[str, Any], details: Details, found: Findings, marks: Mapping[str, Mark]) -> dict[str, Any]:
@@ -207,6 +222,11 @@ def _point(
         low=numbers.known(ends[0]),
         high=numbers.known(ends[1]),
         path=tuple(path),
+        cloud=tuple(
+            (seed["kl"], seed[key])
+            for seed in values.get("seeds", ())
+            if numbers.known(seed.get("kl")) is not None and numbers.known(seed.get(key)) is not None
+        ),
         flagged=flagged,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,18 @@ from baro.pipeline.report.findings import HACKING_ALARMS, Findings, findings
 from baro.pipeline.report.glossary import METRICS, alarms_of, name
 from baro.pipeline.report.words import PAGE, fill
 
-COLUMNS = ("judge", "win_rate", "reward", "kl", "capability", "eos_rate", "distinct_2", "mean_length")
+COLUMNS = (
+    "judge",
+    "win_rate",
+    "reward",
+    "kl",
+    "capability",
+    "eos_rate",
+    "distinct_2",
+    "mean_length",
+    "seconds",
+    "peak_bytes",
+)
 _SHARES = frozenset({"win_rate", "eos_rate", "distinct_2"})
 
 
@@ -56,11 +67,13 @@ def show(
         console.print(Text(fill(PAGE["where"], path=str(where))[language]), soft_wrap=True)
 
 
-def comparison(models: Mapping[str, Mapping[str, Any]], found: Findings, *, language: str) -> Table:
-    """The models as a table, best first; the leaders bold, columns nobody measured left out."""
+def comparison(
+    models: Mapping[str, Mapping[str, Any]], found: Findings, *, language: str, of: Sequence[str] = COLUMNS
+) -> Table:
+    """The models as a table, best first; the leaders bold, those columns of `of` left out that nobody measured."""
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim", collapse_padding=True)
     table.add_column(METRICS["model"][language], max_width=24)
-    keys = [key for key in COLUMNS if any(numbers.known(values.get(key)) is not None for values in models.values())]
+    keys = [key for key in of if any(numbers.known(values.get(key)) is not None for values in models.values())]
     for key in keys:
         table.add_column(PAGE["terminal_" + key][language], justify="right", no_wrap=key not in ("judge", "win_rate"))
     shares = all((numbers.known(values.get("capability")) or 0.0) <= 1 for values in models.values())
@@ -81,4 +94,4 @@ def _cell(values: Mapping[str, Any], key: str, capability_is_share: bool) -> str
         return f"{numbers.percent(values.get(key))} {ends}".strip()
     if key in _SHARES or (key == "capability" and capability_is_share):
         return numbers.percent(values.get(key))
-    return numbers.number(values.get(key))
+    return numbers.size(values.get(key)) if key == "peak_bytes" else numbers.number(values.get(key))

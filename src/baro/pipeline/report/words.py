@@ -296,9 +296,9 @@ PAGE = pairs(
         "copy": ("Copy", "복사"),
         "copied": ("Copied", "복사함"),
         "footer": (
-            "Made by baro {version}. All numbers are in report.json beside this page. This page loads nothing from"
+            "Made by baro {version}. All numbers are in {file} beside this page. This page loads nothing from"
             " anywhere.",
-            "baro {version}에서 만들었습니다. 모든 숫자는 이 문서 옆의 report.json에 있습니다. 이 문서는 어디에서도"
+            "baro {version}에서 만들었습니다. 모든 숫자는 이 문서 옆의 {file}에 있습니다. 이 문서는 어디에서도"
             " 아무것도 불러오지 않습니다.",
         ),
         "terminal_judge": ("judge", "심판"),
@@ -309,6 +309,8 @@ PAGE = pairs(
         "terminal_eos_rate": ("ended", "끝맺음"),
         "terminal_distinct_2": ("dis-\ntinct-2", "dis-\ntinct-2"),
         "terminal_mean_length": ("length\ntokens", "길이\n토큰"),
+        "terminal_seconds": ("s per\nrun", "실행당\n초"),
+        "terminal_peak_bytes": ("memory", "메모리"),
         "where": ("The whole report: {path}", "전체 보고서: {path}"),
     }
 )

@@ -11,6 +11,7 @@ from importlib import resources
 
 from markupsafe import Markup, escape
 
+from baro.pipeline.report.build import colours
 from baro.pipeline.report.details import Words
 from baro.pipeline.report.markup import label, say, visible
 from baro.pipeline.report.words import PAGE, both, join
@@ -34,7 +35,7 @@ def sheet(title: Words, facts: Items[Words], sections: Items[Section], *, what: 
     Args:
         title: the heading. facts: sentences under it. sections: the rest. what: the name in the bar at the top.
     """
-    style, script = (_asset(file) for file in ("style.css", "script.js"))
+    style, script = colours() + _asset("style.css"), _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
     body = [

@@ -71,21 +71,27 @@ class Board:
         return self.runs[name]
 
     def curves(self, wanted: Curves) -> dict:
-        """The curves asked for, as far as they can be read in time; `behind` where some were not."""
-        found, behind, until = [], False, time.monotonic() + BUDGET
-        for one in wanted.of:
-            hurried = time.monotonic() > until
-            figures = self[one.run].read(one.stage, refresh=not hurried)
-            if figures is None:
-                continue
-            behind = behind or hurried or figures.behind
+        """The curves asked for, as far as they can be read in time; `behind` where some were not.
+
+        Reading comes before drawing and begins with what was read least, so that no run waits for the others for ever.
+        """
+        stages = [(one, self[one.run].figures_of(one.stage)) for one in wanted.of]
+        known = [(one, figures) for one, figures in stages if figures is not None]
+        until = time.monotonic() + BUDGET
+        for figures in sorted((figures for _, figures in known), key=lambda each: each.offset):
+            if time.monotonic() < until:
+                figures.refresh()
+            else:
+                figures.look()
+        found = []
+        for one, figures in known:
             row: dict[str, Any] = {"run": one.run, "stage": one.stage, "version": figures.version}
             if figures.version != one.seen:
                 points, smooth = wanted.points, wanted.smooth
                 drawn = {key: figures.curve(key, points=points, smooth=smooth) for key in wanted.keys}
                 row |= {"keys": sorted(figures.columns), "curves": {k: v for k, v in drawn.items() if v and v["x"]}}
             found.append(row)
-        return {"stages": found, "behind": behind}
+        return {"stages": found, "behind": any(figures.behind for _, figures in known)}
 
 
 def create(access: Access, roots: list[Path]) -> FastAPI:
@@ -109,15 +115,11 @@ def create(access: Access, roots: list[Path]) -> FastAPI:
     @made.get("/api/run")
     def details(run: str, stage: str) -> dict:
         one = board[run]
-        speed = one.read(stage, "speed.jsonl")
-        figures = one.read(stage)
-        return {
-            "alarms": one.alarms(),
-            "samples": one.samples(stage),
-            **one.settings(stage),
-            "last": figures.last() if figures else {},
-            "speed": speed.last() if speed else {},
-        }
+        return {"alarms": one.alarms(), "samples": one.samples(stage), **one.settings(stage)}
+
+    @made.get("/api/samples")
+    def samples(run: str, stage: str, step: int) -> dict:
+        return board[run].samples(stage, step)
 
     @made.get("/api/settings")
     def settings(run: str, stage: str) -> dict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import threading
 from array import array
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from pyarrow.json import ReadOptions, read_json
 
 from baro.web.board.thin import smoothed, thinned
 
@@ -38,6 +42,11 @@ class Figures:
         """Whether more is in the file than has been read."""
         return self.offset < self.size
 
+    def look(self) -> None:
+        """How long the file is by now, without reading it."""
+        with self.lock, contextlib.suppress(OSError):
+            self.size = max(self.path.stat().st_size, self.offset)
+
     def refresh(self) -> None:
         """Read what is new, at most CHUNK bytes of it."""
         with self.lock:
@@ -58,8 +67,29 @@ class Figures:
             self.offset += whole
             if not whole and len(block) < CHUNK:
                 self.size = self.offset  # half a line: come back later
-            for line in block[:whole].splitlines():
-                self._add(line)
+            if not self._add_together(block[:whole]):
+                for line in block[:whole].splitlines():
+                    self._add(line)
+
+    def _add_together(self, block: bytes) -> bool:
+        """All lines at once, some times faster; False where they are not regular enough for that."""
+        try:
+            table = read_json(io.BytesIO(block), ReadOptions(use_threads=False, block_size=len(block) + 1))
+            steps = table.column("step")
+        except (pa.ArrowInvalid, KeyError):
+            return False
+        if steps.null_count or not _number(steps):
+            return False
+        before, count = len(self.steps), table.num_rows
+        self.steps.frombytes(_numbers(steps))
+        for key in table.column_names:
+            if key != "step" and _number(table.column(key)):
+                column = self.columns.setdefault(key, array("d", [NAN]) * before)
+                column.frombytes(_numbers(table.column(key)))
+        for column in self.columns.values():
+            if len(column) == before:
+                column.extend([NAN] * count)
+        return True
 
     def _add(self, line: bytes) -> None:
         try:
@@ -87,15 +117,15 @@ class Figures:
         x, y = thinned(x[real], smoothed(y[real], smooth), points)
         return {"x": x.tolist(), "y": [float(f"{value:.6g}") for value in y]}
 
-    def last(self) -> dict[str, float]:
-        """The newest value of every column."""
-        with self.lock:
-            found = {}
-            for key, column in self.columns.items():
-                value = next((v for v in reversed(column) if v == v), None)
-                if value is not None:
-                    found[key] = value
-            return found | ({"step": self.steps[-1]} if self.steps else {})
+
+def _number(column: pa.ChunkedArray) -> bool:
+    kind = column.type
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def _numbers(column: pa.ChunkedArray) -> bytes:
+    """As float64; NaN where there is none."""
+    return column.cast(pa.float64()).to_numpy().tobytes()
 
 
 def tail(path: Path, rows: int, most: int = 1 << 18) -> list[Any]:

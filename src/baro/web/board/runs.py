@@ -12,6 +12,7 @@ from typing import Any
 from baro.core.errors import ConfigError
 from baro.pipeline.journal import NAME, born
 from baro.web.board.lines import Figures, tail
+from baro.web.board.samples import Samples
 from baro.web.paths import inside
 
 SILENT = 120.0
@@ -67,7 +68,8 @@ class Run:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
-        self.figures: dict[tuple[str, str], Figures] = {}
+        self.figures: dict[str, Figures] = {}
+        self.answers: dict[tuple[str, str], Samples] = {}
 
     def record(self) -> dict[str, Any]:
         """progress.json; empty where there is none."""
@@ -80,15 +82,10 @@ class Run:
         made = [child for child in _folders(self.folder) if (child / "stage.json").is_file()]
         return {child.name: child for child in sorted(made, key=lambda child: (child / "stage.json").stat().st_mtime)}
 
-    def read(self, stage: str, file: str = "metrics.jsonl", *, refresh: bool = True) -> Figures | None:
-        """The figures of a stage, read on where `refresh`; None where there is no such stage."""
+    def figures_of(self, stage: str) -> Figures | None:
+        """The figures of a stage as far as they were read; None where there is no such stage."""
         folder = self.stages().get(stage)
-        if folder is None:
-            return None
-        found = self.figures.setdefault((stage, file), Figures(folder / file))
-        if refresh:
-            found.refresh()
-        return found
+        return None if folder is None else self.figures.setdefault(stage, Figures(folder / "metrics.jsonl"))
 
     def alive(self, record: dict[str, Any]) -> bool:
         """Whether the process that wrote the record is still there; of another machine: whether it wrote lately."""
@@ -153,17 +150,14 @@ class Run:
         found = _json(folder / "run.json") if folder else {}
         return {"settings": found.get("settings", {}), "machine": found.get("machine", {})}
 
-    def samples(self, stage: str, rows: int = 200) -> list[dict[str, Any]]:
-        """The newest sampled answers: {"step", "prompt", "completions": [...], "rewards": [...]}."""
+    def samples(self, stage: str, step: int | None = None) -> dict[str, Any]:
+        """Sampled answers, see `Samples.at`; of rollouts where the stage has them."""
         folder = self.stages().get(stage)
-        if folder is None:
-            return []
-        found = []
-        for name in SAMPLES:
-            for row in tail(folder / name, rows, 1 << 20):
-                if isinstance(row, dict) and isinstance(row.get("completions"), list):
-                    found.append({key: row.get(key) for key in ("step", "prompt", "completions", "rewards")})
-        return found
+        names = [name for name in SAMPLES if folder and (folder / name).is_file()]
+        if folder is None or not names:
+            return {"steps": [], "counted": True, "step": None, "rows": []}
+        found = self.answers.setdefault((stage, names[0]), Samples(folder / names[0]))
+        return found.at(step)
 
     def alarms(self) -> list[dict[str, Any]]:
         """What alarms.jsonl of a stage or report.json has raised."""

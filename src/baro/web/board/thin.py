@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.signal import lfilter
 
@@ -31,4 +33,6 @@ def smoothed(y: np.ndarray, weight: float) -> np.ndarray:
     if weight <= 0 or len(y) < 2:
         return y
     means = lfilter([1 - weight], [1, -weight], y)
-    return means / (1 - weight ** np.arange(1, len(y) + 1))
+    start = min(len(y), math.ceil(math.log(1e-17) / math.log(weight)))  # behind it the pull is below rounding
+    means[:start] /= 1 - weight ** np.arange(1, start + 1)
+    return means

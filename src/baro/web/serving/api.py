@@ -173,16 +173,13 @@ async def _echoed(request: Request, speaker: Speaker, asked: Completion, prompts
     over = max(map(len, prompts))
     if over > speaker.context:
         raise WireError(f"a prompt has {over} tokens and the context is {speaker.context}.", param="prompt")
-    wish = asked.wish(tops=asked.logprobs, most=asked.max_tokens)
+    written = [Whole(finish="length") for _ in range(len(prompts) * asked.n)]
+    if asked.max_tokens:
+        answers = _begin(speaker, asked, prompts, asked.wish(tops=asked.logprobs, most=asked.max_tokens))
+        written = await _gathered(request, answers, len(prompts), asked.n)
     thoughts = None
     if asked.logprobs is not None:
         thoughts = await asyncio.wrap_future(speaker.thought(prompts, asked.logprobs))
-    written = [Whole(finish="length") for _ in range(len(prompts) * asked.n)]
-    roomy = [index for index, prompt in enumerate(prompts) if asked.max_tokens and len(prompt) < speaker.context]
-    if roomy:
-        answers = _begin(speaker, asked, [prompts[index] for index in roomy], wish)
-        for place, whole in enumerate(await _gathered(request, answers, len(roomy), asked.n)):
-            written[roomy[place // asked.n] * asked.n + place % asked.n] = whole
     envelope, choices = Envelope(speaker, chat=False), []
     for index, after in enumerate(written):
         prompt = prompts[index // asked.n]

@@ -95,18 +95,22 @@ class Envelope:
         return found
 
     def of_chat(self, tokens: Items[int], noted: Items[Noted | None]) -> dict:
-        """Log-probabilities as chat has them."""
+        """Log-probabilities as chat has them: of what can be read, so without the end token."""
         return {
             "content": [
                 self._token(token, one.log_prob) | {"top_logprobs": [self._token(t, v) for t, v in one.tops]}
                 for token, one in zip(tokens, noted, strict=True)
-                if one is not None
+                if one is not None and token not in self.speaker.ends
             ],
             "refusal": None,
         }
 
     def of_text(self, tokens: Items[int], noted: Items[Noted | None], offset: int) -> dict:
-        """Log-probabilities as plain completions have them; the first token of an echoed prompt has none."""
+        """Log-probabilities as plain completions have them, of every token drawn, the end token included.
+
+        So an echo with max_tokens=1 always has one token after the prompt, which harnesses take off unseen. The first
+        token of an echoed prompt has no probability.
+        """
         texts, offsets = [self._text(token) for token in tokens], list[int]()
         for text in texts:
             offsets.append(offset)

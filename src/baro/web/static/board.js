@@ -242,16 +242,17 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!run || !stage || performance.now() - known < 5 * EVERY) return;
     const query = (name) => "run=" + encodeURIComponent(name) + "&stage=" + encodeURIComponent(stage);
     const found = await baro.ask("/api/run?" + query(run.name));
+    if (sample !== null && found.samples.steps.includes(sample)) found.samples = await baro.ask("/api/samples?" + query(run.name) + "&step=" + sample);
     known = performance.now();
     at("named").textContent = baro.fill(words.of_run, { run: run.name, stage });
     const language = document.documentElement.lang;
     at("alarms").replaceChildren(...(found.alarms.length ? found.alarms.map((alarm) => make("p", "note bad", alarm.stage + ": " + (alarm[language] || alarm.en || alarm.code))) : [make("p", "dim", words.no_alarms)]));
     const speed = [];
-    if (found.speed.counts_per_second) speed.push(baro.fill(words.per_second, { count: Math.round(found.speed.counts_per_second).toLocaleString() }));
-    if (found.speed.peak_bytes) speed.push(baro.fill(words.memory, { size: (found.speed.peak_bytes / 2 ** 30).toFixed(2) + " GiB" }));
+    const one = run.stages.find((other) => other.name === stage) || { checkpoints: [] }, paced = one.speed || {};
+    if (paced.counts_per_second) speed.push(baro.fill(words.per_second, { count: Math.round(paced.counts_per_second).toLocaleString() }));
+    if (paced.peak_bytes) speed.push(baro.fill(words.memory, { size: (paced.peak_bytes / 2 ** 30).toFixed(2) + " GiB" }));
     if (found.machine.device) speed.push(found.machine.device + ", " + found.machine.system);
     at("speed").replaceChildren(...speed.map((text) => make("p", "", text)));
-    const one = run.stages.find((other) => other.name === stage) || { checkpoints: [] };
     at("checkpoints").replaceChildren(make("p", "", one.checkpoints.join(", ") || words.no_checkpoints));
     samples(found.samples);
     const others = shownRuns().filter((other) => other !== run && other.stages.some((s) => s.name === stage)).slice(0, 7);
@@ -259,35 +260,46 @@ document.addEventListener("DOMContentLoaded", () => {
     settings([[run.name, found.settings], ...others.map((other, index) => [other.name, replies[index].settings])]);
   }
 
-  let sample = null;
-  function samples(rows) {
-    if (!rows.length) return at("samples").replaceChildren(make("p", "dim", words.no_samples));
-    const groups = [...new Map(rows.map((row, index) => [row.step ?? Math.floor(index / 4), []])).keys()];
-    const list = make("div"), nodes = [list];
-    const fill = (which) => list.replaceChildren(...rows.filter((row, index) => (row.step ?? Math.floor(index / 4)) === which).slice(0, 8).map((row) => {
+  let sample = null, asking = 0; // the update whose answers are shown, null for the newest
+  function samples(found) {
+    if (!found.rows.length) return at("samples").replaceChildren(make("p", "dim", words.no_samples));
+    const list = make("div"), nodes = [list], { steps } = found;
+    const fill = (rows) => list.replaceChildren(...rows.slice(0, 8).map((row) => {
       const node = make("div", "sample");
-      const asked = Array.isArray(row.prompt) ? row.prompt.map((turn) => turn.content).join("\n") : String(row.prompt ?? "");
-      node.append(make("p", "asked", asked));
+      node.append(make("p", "asked", row.prompt));
       row.completions.slice(0, 4).forEach((text, index) => {
-        const said = make("p", "said");
-        said.append(make("span", "", text), make("span", "dim", row.rewards && row.rewards[index] != null ? short(row.rewards[index]) : ""));
+        const said = make("p", "said"), score = row.rewards[index];
+        said.append(make("span", "", text), make("span", "dim", score == null ? "" : short(score)));
         node.append(said);
       });
       return node;
     }));
-    if (groups.length > 1) {
+    if (steps.length > 1) {
       const label = make("label", "slide", words.scrub), range = make("input"), out = make("output");
       range.type = "range";
       range.min = 0;
-      range.max = groups.length - 1;
-      range.value = sample === null ? groups.length - 1 : Math.min(sample, groups.length - 1);
+      range.max = steps.length - 1;
+      range.value = steps.indexOf(found.step);
       range.dataset.id = "samples";
-      const turn = () => { out.textContent = baro.fill(words.at, { step: groups[range.value] }); fill(groups[range.value]); };
-      range.addEventListener("input", () => { sample = Number(range.value) === groups.length - 1 ? null : Number(range.value); turn(); });
+      const named = () => {
+        const which = Number(range.value);
+        out.textContent = found.counted ? baro.fill(words.at, { step: steps[which] }) : baro.fill(words.part, { step: which + 1, count: steps.length });
+        range.setAttribute("aria-valuetext", out.textContent);
+      };
+      range.addEventListener("input", async () => {
+        const which = Number(range.value), mine = ++asking;
+        sample = which === steps.length - 1 ? null : steps[which];
+        named();
+        try {
+          const told = await baro.ask("/api/samples?run=" + encodeURIComponent(focus) + "&stage=" + encodeURIComponent(stage) + "&step=" + steps[which]);
+          if (mine === asking) fill(told.rows);
+        } catch (error) { tell(failure(error)); }
+      });
       label.append(out, range);
       nodes.unshift(label);
-      turn();
-    } else fill(groups[0]);
+      named();
+    }
+    fill(found.rows);
     replace(at("samples"), nodes);
   }
 

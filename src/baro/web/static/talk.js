@@ -120,7 +120,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
       answer.text = answer.text.trimEnd();
       if (!answer.text) answer.note = words.nothing;
-      const seconds = (performance.now() - began - (first || 0)) / 1000;
+      const seconds = (performance.now() - began) / 1000;
       answer.figures = { tokens: answer.tokens, first: Math.round(first || 0), speed: seconds > 0 ? Math.round(answer.tokens / seconds) : "–" };
     } catch (error) {
       answer.note = error.name === "AbortError" ? words.stopped : "";
