@@ -9,24 +9,30 @@ from tempfile import TemporaryDirectory
 
 from bench import tasks
 from bench.compare import SIDES, FailedError, compare, unavailable
+from bench.growth import measure
 from bench.results import keep
 from bench.table import show
+
+WORKS = (*tasks.UNITS, "growth")
 
 
 def main() -> None:
     """Read the arguments and run what they ask for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("work", nargs="*", metavar="WORK", help=f"{', '.join(tasks.UNITS)}; default: all")
+    parser.add_argument("work", nargs="*", metavar="WORK", help=f"{', '.join(WORKS)}; default: all")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of every side, after one of warm-up")
     parser.add_argument("--size", choices=("7m", "60m"), default="7m")
     parser.add_argument("--threads", type=int, default=1, help="of every side, each pinned to a core of its own")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--busy", action="store_true", help="on a busy machine: CPU seconds, threads not pinned")
     asked = parser.parse_args()
-    unknown = set(asked.work) - set(tasks.UNITS)
+    unknown = set(asked.work) - set(WORKS)
     if unknown or asked.rounds < 1:
         parser.error(f"unknown work: {', '.join(sorted(unknown))}" if unknown else "--rounds is at least 1")
-    for work in asked.work or tasks.UNITS:
+    for work in asked.work or WORKS:
+        if work == "growth":
+            measure(asked)
+            continue
         reason = unavailable(work)
         if reason:
             print(f"{work}: left out, {reason}")

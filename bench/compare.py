@@ -62,7 +62,8 @@ class Side:
         """Median rate, spread and what was measured."""
         rates = sorted(turn["units"] / turn["seconds"] for turn in self.rounds)
         middle = statistics.median(rates)
-        return {"median": middle, "spread": (rates[-1] - rates[0]) / middle, "rates": rates}
+        length = statistics.fmean(turn.get("length", 0.0) for turn in self.rounds)
+        return {"median": middle, "spread": (rates[-1] - rates[0]) / middle, "rates": rates, "length": length}
 
 
 def start(side: str, work: str, asked, folder: Path) -> Side:
@@ -92,6 +93,12 @@ def start(side: str, work: str, asked, folder: Path) -> Side:
     return found
 
 
+def stop(side: Side) -> None:
+    """End a side's process."""
+    side.process.kill()
+    side.process.wait()
+
+
 def _last_words(process) -> str:
     process.log.seek(0)
     return " / ".join(process.log.read().strip().splitlines()[-3:])
@@ -103,8 +110,6 @@ def agree(sides: list[Side]) -> list[float]:
     wanted = first[1]["check"]
     for name, answer in others:
         found = answer["check"]
-        if first[1].get("sampled") or not found:
-            continue
         close = len(found) == len(wanted) and all(
             one == other if answer.get("exact") else abs(one - other) <= TOLERANCE * max(abs(one), abs(other), 1e-6)
             for one, other in zip(wanted, found, strict=True)
@@ -112,6 +117,21 @@ def agree(sides: list[Side]) -> list[float]:
         if not close:
             raise FailedError(f"the sides do not compute the same: {first[0]} {wanted[:8]}, {name} {found[:8]}")
     return wanted
+
+
+def same_lengths(work: str, sides: list[Side]) -> None:
+    """`FailedError` where a side's answers are longer or shorter than ours by more than chance explains.
+
+    Allowed are four standard errors, the deviation of a length taken to be a third of the limit.
+    """
+    answers = tasks.drawn(work) * len(sides[0].rounds)
+    if not answers:
+        return
+    allowed = 4 * tasks.GENERATED / 3 * (2 / answers) ** 0.5
+    first, *others = [(side.name, side.summary()["length"]) for side in sides]
+    for name, length in others:
+        if abs(length - first[1]) > allowed:
+            raise FailedError(f"answers of {first[1]:.1f} tokens by {first[0]}, of {length:.1f} by {name}")
 
 
 def compare(work: str, asked, folder: Path) -> dict[str, Any]:
@@ -127,27 +147,19 @@ def compare(work: str, asked, folder: Path) -> dict[str, Any]:
                 found = side.ask("round")
                 if turn:  # the first is the warm-up
                     side.rounds.append(found)
-        ends = {side.name: side.ask("peak") for side in sides}
+        same_lengths(work, sides)
+        ends = {side.name: side.ask("memory") | side.ask("peak") for side in sides}
     finally:
         for side in sides:
-            side.process.kill()
-            side.process.wait()
+            stop(side)
     figures = {side.name: side.summary() | {"peak_bytes": ends[side.name]["bytes"]} for side in sides}
     peak = max(end["flops"] for end in ends.values())
-    mean_length = _mean_length(work, sides, checked)
     for figure in figures.values():
         figure["ratio"] = figures[sides[0].name]["median"] / figure["median"]
-        least = tasks.least(work, asked.size, mean_length)
+        least = tasks.least(work, asked.size, figure["length"])
         figure["share"] = figure["median"] * least / peak if least else None
     return {
         "unit": tasks.UNITS[work], "sides": figures, "peak_flops": peak, "check": checked[:8],
         "load_before": before, "load_after": os.getloadavg(), "rounds": asked.rounds,
         "seconds": "CPU" if asked.busy else "wall",
     }  # fmt: skip
-
-
-def _mean_length(work: str, sides: list[Side], checked: list[float]) -> float:
-    """Tokens of a sampled answer on our side."""
-    if work.startswith("generate"):
-        return statistics.fmean(turn["units"] for turn in sides[0].rounds) / 64
-    return checked[0] if work == "ppo" and checked else 0.0

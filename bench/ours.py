@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import statistics
 import warnings
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from baro.engine.run import Run
 from bench import clock
-from bench.tasks import CHECKED, FILES, GENERATED, SETTINGS, TRAINED, Task
+from bench.tasks import ALL, CHECKED, GENERATED, GROWN, LONGEST, RATE, SAMPLES, SETTINGS, STILL
 
 
 class Watch:
@@ -44,11 +46,11 @@ class Trained:
 
         tune_process(asked.threads)
         self.module = importlib.import_module(f"baro.recipes.{recipe}")
-        self.task: Task = TRAINED[asked.work]
+        self.asked, self.task = asked, ALL[asked.work]
         model = asked.folder / ("reward" if recipe == "reward" else "model")
         self.settings = SETTINGS | {
             "model_name_or_path": str(model),
-            "dataset": [str(asked.folder / FILES[self.task.data])],
+            "dataset": [str(asked.folder / f"{self.task.data}.jsonl")],
             "per_device_train_batch_size": self.task.batch,
             "max_steps": self.task.updates,
             "dtype": "float32",
@@ -99,17 +101,53 @@ class Preferred(Trained):
 
 
 class Reinforced(Trained):
-    """A recipe that samples: a round is so many rollouts; what is compared is the mean length of the answers."""
+    """A recipe that samples: a round is so many rollouts, every one drawn anew."""
 
     def __init__(self, asked, recipe: str, **settings: Any) -> None:
-        super().__init__(asked, recipe, max_steps=-1, max_completion_length=GENERATED, **settings)
+        task = ALL[asked.work]
+        super().__init__(
+            asked,
+            recipe,
+            reward_model_name_or_path=str(asked.folder / "reward"),
+            max_samples=len(task.rows),
+            total_episodes=task.batch * task.updates,
+            rollout_batch_size=task.batch,
+            max_completion_length=GENERATED,
+            **settings,
+        )
+        self.settings |= {"dataset": [str(asked.folder / f"{task.data}.inorder.jsonl")], "max_steps": -1}
+        self.settings["learning_rate"] = STILL
+        self.seed = 0
 
     def check(self) -> dict:
-        """Mean tokens of an answer: both sides sample from the same model."""
+        """Two updates on answers that are given: their gradients and the mean score; PPO: both losses and the score."""
+        from baro.core.types import Answer
+        from baro.evals import answers
+
+        group = self.asked.work != "ppo"
+        known = self.task.given(full=not group)
+
+        def given(model, prompts, **_):
+            return [[Answer(ids, [0.0] * len(ids), False) for ids in known[tuple(prompt)]] for prompt in prompts]
+
+        drawn, answers.sample = answers.sample, given
+        changed = {"num_iterations": CHECKED} if group else {"max_grad_norm": 0, "adam_epsilon": 1e-8}
+        try:
+            with TemporaryDirectory() as folder:
+                lines = self.run(Path(folder), learning_rate=RATE, **changed)[1]
+        finally:
+            answers.sample = drawn
+        if group:
+            return {"check": [*(line["grad_norm"] for line in lines), lines[0]["objective/scores"]]}
+        names = ("loss/policy_avg", "loss/value_avg", "objective/scores")
+        return {"check": [statistics.fmean(line[name] for line in lines) for name in names]}
+
+    def round(self) -> dict:
+        """See `Trained.round`; `length`: mean tokens of an answer."""
+        self.seed += 1
         with TemporaryDirectory() as folder:
-            lines = self.run(Path(folder))[1]
-        lengths = [line["val/length"] for line in lines if "val/length" in line]
-        return {"check": [sum(lengths) / len(lengths)], "sampled": True}
+            seconds, lines = self.run(Path(folder), seed=self.seed)
+        return {"seconds": seconds, "units": self.task.units(), "length": lines[0]["val/length"]}
 
 
 class Generated:
@@ -147,20 +185,7 @@ class Generated:
         started = clock.now()
         answers = self.drawn(len(self.prompts), max_new_tokens=GENERATED)
         tokens = sum(len(answer.tokens) for row in answers for answer in row)
-        return {"seconds": clock.now() - started, "units": tokens}
-
-
-def _ppo(asked):
-    reward = str(asked.folder / "reward")
-    task = TRAINED["ppo"]
-    return Reinforced(
-        asked,
-        "ppo",
-        reward_model_name_or_path=reward,
-        total_episodes=task.batch * task.updates,
-        rollout_batch_size=task.batch,
-        temperature=0.7,
-    )
+        return {"seconds": clock.now() - started, "units": tokens, "length": tokens / sum(map(len, answers))}
 
 
 WORKS = {
@@ -168,7 +193,10 @@ WORKS = {
     "reward": lambda asked: Trained(asked, "reward", normalize_samples=0),
     "dpo": lambda asked: Preferred(asked, pay=True),
     "dpo-cached": lambda asked: Preferred(asked, pay=False),
-    "generate-1": lambda asked: Generated(asked, 1),
-    "generate-4": lambda asked: Generated(asked, 4),
-    "ppo": _ppo,
+    "rloo": lambda asked: Reinforced(asked, "rloo"),
+    "grpo": lambda asked: Reinforced(asked, "group", num_generations=4, beta=0.04, scale_rewards="none"),
+    "ppo": lambda asked: Reinforced(asked, "ppo", temperature=1.0),
+} | {
+    **{work: lambda asked: Trained(asked, "sft", max_length=LONGEST) for work in GROWN},
+    **{f"generate-{samples}": partial(Generated, samples=samples) for samples in SAMPLES},
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 from bench import clock
-from bench.tasks import CHECKED, GENERATED, RATE, TRAINED
+from bench.tasks import ALL, CHECKED, GENERATED, GROWN, LONGEST, RATE, SAMPLES, STILL
 from bench.world import END, PAD, read
 
 
@@ -49,7 +50,7 @@ class Trained:
         from transformers import AutoTokenizer
 
         prepare(asked)
-        self.asked, self.task = asked, TRAINED[asked.work]
+        self.asked, self.task = asked, ALL[asked.work]
         self.trainer, self.config, self.path = getattr(trl, trainer), getattr(trl, config), str(asked.folder / model)
         self.settings = settings
         self.tokenizer = AutoTokenizer.from_pretrained(self.path)
@@ -74,6 +75,44 @@ class Trained:
         return {"seconds": clock.now() - started, "units": self.task.units()}
 
 
+class Grouped(Trained):
+    """A trainer that samples several answers to each prompt, scored by the reward model; every round draws anew."""
+
+    def make(self, updates: int, **more: Any):
+        """See `Trained.make`."""
+        task = self.task
+        more = {"learning_rate": STILL} | more
+        given = {"num_generations": task.samples, "max_completion_length": GENERATED, "shuffle_dataset": False}
+        arguments = self.config(**common(self.asked, task.batch, max_steps=updates, **given, **self.settings, **more))
+        return self.trainer(
+            model=self.path,
+            reward_funcs=str(self.asked.folder / "reward"),
+            args=arguments,
+            train_dataset=self.rows.select(range(len(task.rows))),
+            processing_class=self.tokenizer,
+        )
+
+    def check(self) -> dict:
+        """Two updates on answers that are given: their gradients and the mean score."""
+        trainer, known = self.make(CHECKED, num_iterations=CHECKED, learning_rate=RATE), self.task.given()
+
+        def given(prompt_ids, *_):
+            left = {prompt: iter(answers) for prompt, answers in known.items()}
+            ids = [list(next(left[tuple(prompt)])) for prompt in prompt_ids]
+            return ids if self.asked.work == "rloo" else (ids, None)
+
+        trainer._generate_single_turn = given
+        trainer.train()
+        lines = [line for line in trainer.state.log_history if "grad_norm" in line]
+        return {"check": [*(line["grad_norm"] for line in lines), lines[0]["reward"]]}
+
+    def round(self) -> dict:
+        """See `Trained.round`; `length`: mean tokens of an answer."""
+        found = super().round()
+        lines = [line for line in self.made.state.log_history if "completions/mean_length" in line]
+        return found | {"length": lines[-1]["completions/mean_length"]}
+
+
 class Generated:
     """`generate` on left-padded batches of 32."""
 
@@ -94,7 +133,7 @@ class Generated:
         tokens = self.torch.tensor([[PAD] * (longest - len(prompt)) + prompt for prompt in prompts])
         real = self.torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
         found = self.model.generate(tokens, attention_mask=real, pad_token_id=PAD, eos_token_id=END, **how)
-        return [_until_end(row) for row in found[:, longest:].tolist()]
+        return [until_end(row) for row in found[:, longest:].tolist()]
 
     def check(self) -> dict:
         """Greedy answers."""
@@ -113,10 +152,12 @@ class Generated:
                 num_return_sequences=self.samples,
             )
             tokens += sum(map(len, answers))
-        return {"seconds": clock.now() - started, "units": tokens}
+        answered = len(self.prompts) * self.samples
+        return {"seconds": clock.now() - started, "units": tokens, "length": tokens / answered}
 
 
-def _until_end(tokens: list[int]) -> list[int]:
+def until_end(tokens: list[int]) -> list[int]:
+    """An answer up to and with its end token."""
     return tokens[: tokens.index(END) + 1] if END in tokens else tokens
 
 
@@ -129,6 +170,9 @@ WORKS = {
     "reward": lambda asked: _pairs(asked, "RewardTrainer", "RewardConfig", model="reward"),
     "dpo": lambda asked: _pairs(asked, "DPOTrainer", "DPOConfig"),
     "dpo-cached": lambda asked: _pairs(asked, "DPOTrainer", "DPOConfig", precompute_ref_log_probs=True),
-    "generate-1": lambda asked: Generated(asked, 1),
-    "generate-4": lambda asked: Generated(asked, 4),
+    "rloo": lambda asked: Grouped(asked, "RLOOTrainer", "RLOOConfig"),
+    "grpo": lambda asked: Grouped(asked, "GRPOTrainer", "GRPOConfig", beta=0.04, scale_rewards="none"),
+} | {
+    **{work: lambda asked: Trained(asked, "SFTTrainer", "SFTConfig", max_length=LONGEST) for work in GROWN},
+    **{f"generate-{samples}": partial(Generated, samples=samples) for samples in SAMPLES},
 }

@@ -2,7 +2,8 @@
 
 check  → {"check": [...]}                       figures that must agree with the other side's
 round  → {"seconds": s, "units": n}             one timed round
-peak   → {"flops": f, "bytes": b}               what the machine can do now; memory at its highest since the set-up
+memory → {"bytes": b}                           at its highest since the set-up
+peak   → {"flops": f}                           what the machine can do now
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ def forget() -> None:
         return
 
 
+def flops() -> dict[str, float]:
+    """What the machine can do now."""
+    from bench.limits import peak
+
+    return {"flops": peak()}
+
+
 def main() -> None:
     """Serve one work until standard input ends."""
     parser = argparse.ArgumentParser()
@@ -50,15 +58,11 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # libraries print; the answers go out alone
     clock.busy = asked.busy
     work = importlib.import_module(MODULES[asked.side]).WORKS[asked.work](asked)
+    does = {"check": work.check, "round": work.round, "memory": lambda: {"bytes": peak_bytes()}, "peak": flops}
     forget()
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
-        if line.strip() == "peak":
-            from bench.limits import peak
-
-            answer = {"bytes": peak_bytes(), "flops": peak()}
-        else:
-            answer = work.check() if line.strip() == "check" else work.round()
+        answer = does[line.strip()]()
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -14,7 +14,12 @@ from typing import Any
 
 VOCABULARY = 8192
 PAD, END = 0, 1
-SHAPES = {"7m": (256, 6, 8, 4, 704), "60m": (640, 11, 10, 5, 1760)}
+SHAPES = {
+    "2m": (128, 4, 4, 2, 352),
+    "7m": (256, 6, 8, 4, 704),
+    "20m": (384, 9, 12, 6, 1056),
+    "60m": (640, 11, 10, 5, 1760),
+}
 """width, layers, heads, key heads, width of the MLP."""
 
 
@@ -38,7 +43,17 @@ def rows(count: int, *, seed: int, answers: int = 1) -> list[dict[str, Any]]:
     ]
 
 
-def build(size: str, folder: Path, *, context: int = 1024) -> None:
+def even(count: int, length: int) -> list[dict[str, Any]]:
+    """`count` rows of `length` tokens each, a quarter of them the prompt's."""
+    draws = random.Random(length)
+
+    def words(size: int) -> list[int]:
+        return [draws.randrange(2, VOCABULARY) for _ in range(size)]
+
+    return [{"prompt": words(length // 4), "answers": [[*words(length - length // 4 - 1), END]]} for _ in range(count)]
+
+
+def build(size: str, folder: Path, *, context: int) -> None:
     """Write the tokenizer, the language model and a reward model with the same trunk, unless they are there."""
     if (folder / "reward" / "config.json").is_file():
         return

@@ -15,6 +15,7 @@ import methods
 import people
 import pure
 import rooms
+import sketches
 import speed
 import watch
 from mutant import Mutant
@@ -31,5 +32,6 @@ MUTANTS: list[Mutant] = [
     *compare.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
+    *sketches.MUTANTS,
     *watch.MUTANTS,
 ]

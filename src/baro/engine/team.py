@@ -1,7 +1,8 @@
 """Further processes of a run on one machine, started by the first one.
 
-A small model's operations are too short to be worth dividing among threads: two processes with half of every update
-each do twice the work of one, two threads hardly more than one (docs/performance.md). `torchrun` does the same by hand.
+Pre-training a small model on two idle cores, a second process gives half as much again, a second thread two thirds;
+but threads wait for each other at every operation, processes once an update, and where another program is busy two
+threads come to a standstill (figures: docs/performance.md). `torchrun` does the same by hand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same document twice, exactly or nearly, across the whole set: MinHash (Broder 1997) by datasketch."""
+"""The same document twice, exactly or nearly, across the whole set: MinHash."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baro.data.doctor.duplicates import same
+from baro.data.minhash import sketch
 
 PERMUTATIONS, BAND = 64, 4
 SHINGLE = 3
@@ -27,8 +28,6 @@ def exact_key(text: str) -> str:
 
 def signature(text: str) -> str:
     """MinHash of the text's word triples, written as ASCII; "" for a short text."""
-    from datasketch import MinHash
-
     words = _WORD.findall(text.lower())
     if len(words) < LEAST:
         return ""
@@ -36,9 +35,7 @@ def signature(text: str) -> str:
         zlib.crc32(" ".join(words[place : place + SHINGLE]).encode("utf-8", "replace"))
         for place in range(len(words) - SHINGLE + 1)
     }
-    sketch = MinHash(PERMUTATIONS, hashfunc=int, seed=1)
-    sketch.update_batch(sorted(found))
-    return base64.b85encode(np.asarray(sketch.hashvalues, dtype="<u4").tobytes()).decode()
+    return base64.b85encode(sketch(found, PERMUTATIONS).astype("<u4").tobytes()).decode()
 
 
 def values_of(written: str) -> NDArray[np.uint64]:
