@@ -53,6 +53,7 @@ class Trained:
             "dataset": [str(asked.folder / f"{self.task.data}.jsonl")],
             "per_device_train_batch_size": self.task.batch,
             "max_steps": self.task.updates,
+            "save_steps": 0,
             "dtype": "float32",
             **settings,
         }

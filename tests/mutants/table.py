@@ -15,7 +15,6 @@ import methods
 import people
 import pure
 import rooms
-import sketches
 import speed
 import watch
 from mutant import Mutant
@@ -32,6 +31,5 @@ MUTANTS: list[Mutant] = [
     *compare.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
-    *sketches.MUTANTS,
     *watch.MUTANTS,
 ]

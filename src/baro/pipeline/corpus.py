@@ -164,7 +164,7 @@ def _key(config: Prepare) -> str:
         if (config.labels or config.evaluation)
         else []
     )
-    versions = [importlib.metadata.version(name) for name in ("trafilatura", "scikit-learn")]
+    versions = [importlib.metadata.version(name) for name in ("trafilatura", "scikit-learn", "datasketch")]
     return hashlib.sha256(json.dumps([given, named, versions], sort_keys=True).encode()).hexdigest()
 
 

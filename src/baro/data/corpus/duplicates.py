@@ -1,4 +1,4 @@
-"""The same document twice, exactly or nearly, across the whole set: MinHash."""
+"""The same document twice, exactly or nearly, across the whole set: MinHash (Broder 1997) by datasketch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baro.data.doctor.duplicates import same
-from baro.data.minhash import sketch
 
 PERMUTATIONS, BAND = 64, 4
 SHINGLE = 3
@@ -28,6 +27,8 @@ def exact_key(text: str) -> str:
 
 def signature(text: str) -> str:
     """MinHash of the text's word triples, written as ASCII; "" for a short text."""
+    from datasketch import MinHash
+
     words = _WORD.findall(text.lower())
     if len(words) < LEAST:
         return ""
@@ -35,7 +36,9 @@ def signature(text: str) -> str:
         zlib.crc32(" ".join(words[place : place + SHINGLE]).encode("utf-8", "replace"))
         for place in range(len(words) - SHINGLE + 1)
     }
-    return base64.b85encode(sketch(found, PERMUTATIONS).astype("<u4").tobytes()).decode()
+    sketch = MinHash(PERMUTATIONS, hashfunc=int, seed=1)
+    sketch.update_batch(sorted(found))
+    return base64.b85encode(np.asarray(sketch.hashvalues, dtype="<u4").tobytes()).decode()
 
 
 def values_of(written: str) -> NDArray[np.uint64]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from baro.data.doctor.case import Case
 from baro.data.doctor.registry import EVERY, Hit, SetCheck, Setting, set_check
-from baro.data.minhash import sketch
 
 WORD = re.compile(r"\w+")
 WORDS = 20  # of a text that is long enough to be nearly another
@@ -218,7 +217,10 @@ class Near(SetCheck):
     """
 
     def __init__(self, setting: Setting) -> None:
+        from datasketch import MinHash
+
         self.most, self.short = setting.compared, Hashes()
+        self.blank = MinHash(PERMUTATIONS, hashfunc=int, seed=1)
         self.shingles: list[np.ndarray] = []
         self.numbers, self.exact = array("q"), array("q")
         self.places = array("q")
@@ -235,7 +237,9 @@ class Near(SetCheck):
                 self.short.add((same(case.question), same(case.answer), same(case.worse)), text, case.place)
             return
         triples = {zlib.crc32(" ".join(words[at : at + 3]).encode("utf-8", "replace")) for at in range(len(words) - 2)}
-        self.signatures.extend(sketch(triples, PERMUTATIONS).tolist())
+        sketch = self.blank.copy()
+        sketch.update_batch(list(triples))
+        self.signatures.extend(sketch.hashvalues.tolist())
         self.shingles.append(np.array(sorted(triples)[:KEPT], np.uint32))
         self.numbers.append(hash(tuple(sorted(word for word in words if word.isdigit()))))
         self.exact.append(hash(text))
