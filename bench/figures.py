@@ -40,12 +40,12 @@ def draw(threads: int) -> Path:
     with matplotlib.rc_context(STYLE):
         figure, grid = pyplot.subplots(2, len(NAMES), figsize=(3.0 * len(NAMES), 4.4), squeeze=False)
         for column, (axis, sides) in enumerate(found.items()):
-            values = list(sides["baro"])
+            values = sorted(sides["baro"], key=lambda value: int(value.rstrip("m")))
             for row, (key, scale) in enumerate((("rate", 1.0), ("peak_bytes", 2.0**-20))):
                 axes = grid[row][column]
                 for side, points in sides.items():
-                    places = [values.index(value) for value in points]
-                    heights = [at[key] * scale for at in points.values()]
+                    places = sorted(values.index(value) for value in points)
+                    heights = [points[values[place]][key] * scale for place in places]
                     axes.plot(places, heights, "o-", color=COLOURS[side], markersize=3.5, linewidth=1.3, label=side)
                 axes.set_xticks(range(len(values)), values)
                 axes.set_ylim(bottom=0)
