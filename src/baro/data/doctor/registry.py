@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Hit(NamedTuple):
     example: str
 
 
-class SetCheck:
+class SetCheck(ABC):
     """Sees every row of one file, then answers.
 
     Rows come in stretches, and each stretch has a check of its own, maybe in another process: what it has gathered
@@ -32,21 +33,21 @@ class SetCheck:
     end, and gathers little: places and hashes, no texts.
     """
 
+    @abstractmethod
     def add(self, case: Case) -> None:
         """One more row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def state(self) -> Any:
         """What was gathered, once the stretch is at its end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def join(self, state: Any) -> None:
         """What the stretch behind all that was joined has gathered."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hits(self) -> Iterable[Hit]:
         """What was found in the whole file."""
-        raise NotImplementedError
 
 
 class Places:
