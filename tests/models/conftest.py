@@ -128,7 +128,15 @@ def make_row():
 
 @pytest.fixture
 def exact(monkeypatch):
-    """transformers' eager attention takes its softmax in float32 even of float64 models; here it does not."""
+    """transformers' eager attention and norms compute in float32 even in float64 models; here they do not."""
+    from transformers.models import llama, mistral, qwen2, qwen3
+
+    def normed(norm, rows):
+        return norm.weight * rows / (rows.square().mean(-1, keepdim=True) + norm.variance_epsilon).sqrt()
+
+    for family, name in ((llama, "Llama"), (mistral, "Mistral"), (qwen2, "Qwen2"), (qwen3, "Qwen3")):
+        module = getattr(family, f"modeling_{name.lower()}")
+        monkeypatch.setattr(getattr(module, f"{name}RMSNorm"), "forward", normed)
     narrow = torch.nn.functional.softmax
 
     def softmax(scores, dim=None, dtype=None, **options):

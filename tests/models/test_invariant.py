@@ -60,7 +60,7 @@ def test_neighbours_do_not_change_a_bit(make, as_batch):
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2", "gpt2"])
-def test_values_and_gradients_are_the_same_as_otherwise(make, make_row, name):
+def test_values_and_gradients_are_the_same_as_otherwise(make, make_row, exact, name):
     found = []
     for wanted in (True, False):
         model = make(name)

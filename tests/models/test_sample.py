@@ -92,8 +92,8 @@ def test_a_prompt_prefilled_again_or_copied_gives_the_same(make, monkeypatch, ro
 def test_samples_of_a_prompt_share_one_prefill(make, monkeypatch):
     model, fed = make("llama"), []
     support(model)
-    run = module.attention.run
-    monkeypatch.setattr(module.attention, "run", lambda *given: (fed.append(len(given[1])), run(*given))[1])
+    run = module.trunk.run
+    monkeypatch.setattr(module.trunk, "run", lambda *given: (fed.append(len(given[1])), run(*given))[1])
     sample(model, [[9, 10, 11, 12]], sampling=Sampling(max_new_tokens=1), samples=6)
     assert fed == [4]
     fed.clear()
@@ -104,8 +104,8 @@ def test_samples_of_a_prompt_share_one_prefill(make, monkeypatch):
 def test_finished_rows_leave_and_waiting_ones_take_their_slots(make, monkeypatch):
     model, fed = make("llama"), []
     support(model)
-    run = module.attention.run
-    monkeypatch.setattr(module.attention, "run", lambda *given: (fed.append(len(given[3].places)), run(*given))[1])
+    run = module.trunk.run
+    monkeypatch.setattr(module.trunk, "run", lambda *given: (fed.append(len(given[3].places)), run(*given))[1])
     answers = sample(model, prompts(12), sampling=RANDOM, seed=2, slots=3)
     lengths = [len(row[0].tokens) for row in answers]
     assert len(set(lengths)) > 2

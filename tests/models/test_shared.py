@@ -11,7 +11,7 @@ import torch
 
 from baro.core.types import Sequence
 from baro.data.packing import pack, pairs
-from baro.models import attention, forward
+from baro.models import forward, trunk
 from baro.models.support import support
 
 
@@ -55,8 +55,8 @@ def test_values_scores_and_states_equal_the_unshared_ones(make):
 def test_a_prompt_is_computed_once(make, monkeypatch):
     model, fed = make("llama"), []
     support(model)
-    run = attention.run
-    monkeypatch.setattr(attention, "run", lambda *given: (fed.append(len(given[1])), run(*given))[1])
+    run = trunk.run
+    monkeypatch.setattr(trunk, "run", lambda *given: (fed.append(len(given[1])), run(*given))[1])
     chosen, rejected, *_ = sorted(answered(1, 2), key=len_of)
     forward.token_log_probs(model, pairs([(chosen, rejected)]))
     prompt = len(chosen.tokens) - chosen.count

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from baro.core.errors import BaroError
 from baro.core.types import Batch
-from baro.models import attention, heads, padded
+from baro.models import attention, heads, padded, trunk
 from baro.models.logits import head_of, picked, ranks, ranks_of
 from baro.models.support import support
 
@@ -103,8 +103,7 @@ def hidden(model, batch: Batch, at: Tensor | None = None) -> Tensor:
     if plan.kept is not None and plan.home is not None:
         tokens, positions = tokens[plan.kept], positions[plan.kept]
         at = plan.home if at is None else plan.home[at]
-    states = attention.run(model.base_model, tokens, positions, plan)
-    return states if at is None else states.index_select(0, at)
+    return trunk.run(model, tokens, positions, plan, at)
 
 
 def _states(batch: Batch) -> Tensor:

@@ -59,7 +59,7 @@ class _Tiled(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is linear:
             return _tiled(lambda rows: func(rows, *args[1:], **kwargs), args[0])
-        if func is torch.addmm:  # transformers' Conv1D: (bias, rows, weight)
+        if func is torch.addmm and "out" not in kwargs:  # transformers' Conv1D: (bias, rows, weight)
             return _tiled(lambda rows: func(args[0], rows, *args[2:], **kwargs), args[1])
         if func in ACTIVATIONS:
             numbers = args[0].reshape(-1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baro.models import attention
+from baro.models import attention, trunk
 from baro.models.logits import head_of
 
 _ROWS = 256
@@ -45,7 +45,7 @@ def read(model, rows: Items[list[int]], tops: int) -> list[list[Noted]]:
     lengths = tuple(len(row) for row in rows)
     tokens = torch.tensor([token for row in rows for token in row], device=model.device)
     positions = torch.cat([torch.arange(length, device=model.device) for length in lengths])
-    states = attention.run(model.base_model, tokens, positions, attention.packed(lengths, model.device))
+    states = trunk.run(model, tokens, positions, attention.packed(lengths, model.device))
     head, found = head_of(model), []
     for start, row in zip(torch.tensor((0, *lengths)).cumsum(0).tolist(), rows, strict=False):
         thoughts = list[Noted]()

@@ -7,11 +7,19 @@ Works in train and in eval mode (preference methods run without dropout). Chen e
 from __future__ import annotations
 
 from functools import partial
+from weakref import WeakSet
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from baro.core.errors import ConfigError
+
+_recomputed: WeakSet = WeakSet()
+
+
+def recomputed(model) -> bool:
+    """Whether `recompute_layers` was called for this model."""
+    return model in _recomputed
 
 
 def recompute_layers(model) -> None:
@@ -28,6 +36,7 @@ def recompute_layers(model) -> None:
         )
     for layer in layers:
         layer.forward = partial(_again, layer.forward)
+    _recomputed.add(model)
 
 
 def _again(forward, *args, **options):

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from baro.core.errors import ConfigError, DataError
 from baro.core.types import Answer
-from baro.models import attention
+from baro.models import attention, trunk
 from baro.models.cache import Arrivals, Cache, Step
 from baro.models.draw import Sampling, draw, stream, uniforms
 from baro.models.fallback import generate
@@ -280,8 +280,8 @@ class Slots:
         next_places = torch.tensor(places, dtype=torch.int64, device=device)
         step = Step(self.cache, next_places, max(places, default=0) + 1, arrivals)
         row = torch.tensor([tokens, positions], device=device)
-        states = attention.run(self.model.base_model, row[0], row[1], step)
-        return self.head.logits(states[torch.tensor(asked, device=device)] if fresh else states)
+        wanted = torch.tensor(asked, device=device) if fresh else None
+        return self.head.logits(trunk.run(self.model, row[0], row[1], step, wanted))
 
     def copy(self, moves: list[tuple[int, int, int]]) -> None:
         """Copy (from, to, tokens) between slots."""

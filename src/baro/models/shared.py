@@ -28,6 +28,11 @@ def frozen(key: Hashable, load: Callable[[], Any]):
     return base
 
 
+def is_view(model) -> bool:
+    """Whether the weights of `model` are those of a base that other models may have, too."""
+    return model in _parents
+
+
 def view(base, *, score: bool):
     """A model over the weights of `base`.
 

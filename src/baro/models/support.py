@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from baro.models import attention
+from baro.models import attention, blocks
 from baro.models.logits import head_of
 
 
@@ -24,10 +24,12 @@ class Support:
     Attributes:
         packed: packed rows give the hidden states that separate sequences give.
         plain_head: logits are what `head_of` says; False also for models without a language-modelling head.
+        blocks: the rules by which its layers attend, for `blocks.run`; None where that does not compute the same.
     """
 
     packed: bool
     plain_head: bool
+    blocks: tuple[attention.Rule, ...] | None = None
 
 
 _known: WeakKeyDictionary = WeakKeyDictionary()
@@ -49,14 +51,13 @@ def support(model) -> Support:
 
 
 class _Witness:
-    """A packed plan that notes which layers asked it, and whether they named a window."""
+    """A packed plan that notes which layers asked it, and by which rules they attend."""
 
     def __init__(self, plan: attention.Packed) -> None:
-        self.plan, self.layers, self.windows = plan, set[int](), 0
+        self.plan, self.rules = plan, dict[int, attention.Rule]()
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: attention.Rule) -> Tensor:
-        self.layers.add(layer)
-        self.windows += rule.window is not None
+        self.rules[layer] = rule
         return self.plan.attend(layer, query, key, value, rule)
 
 
@@ -80,33 +81,49 @@ def _try(model) -> Support:
         plain_head = model.get_output_embeddings() is not None and _close(
             head_of(model).logits(outputs[0]), model(input_ids=tokens[None, :3], use_cache=False).logits[0]
         )
-        packed = _packs(model, config, tokens, positions, lengths, expected)
+        rules = _packs(model, config, tokens, positions, lengths, expected)
+        alike = rules is not None and _blocks(model, tokens, positions, lengths, expected, rules)
     finally:
         for module, training in modes:
             module.training = training
-    model.set_attn_implementation(attention.NAME if packed else own)
-    return Support(packed, plain_head)
+    model.set_attn_implementation(attention.NAME if rules else own)
+    return Support(rules is not None, plain_head, rules if alike else None)
 
 
-def _packs(model, config, tokens: Tensor, positions: Tensor, lengths: tuple[int, ...], expected: Tensor) -> bool:
-    """Whether the packed row gives the expected hidden states, all layers asking our attention."""
+def _packs(
+    model, config, tokens: Tensor, positions: Tensor, lengths: tuple[int, ...], expected: Tensor
+) -> tuple[attention.Rule, ...] | None:
+    """The rules of the layers, if the packed row gives the expected hidden states, all layers asking our attention."""
     model.set_attn_implementation(attention.NAME)
     if model.config._attn_implementation != attention.NAME:
-        return False
+        return None
     witness = _Witness(attention.packed(lengths, tokens.device))
     try:
         found = attention.run(model.base_model, tokens, positions, witness)
     except Exception:  # whatever an architecture unknown to us objects to, its own way of running remains
-        return False
+        return None
     kinds = getattr(config, "layer_types", None) or []
-    if set(kinds) - {"full_attention", "sliding_attention"} or witness.windows < kinds.count("sliding_attention"):
+    windows = sum(rule.window is not None for rule in witness.rules.values())
+    if set(kinds) - {"full_attention", "sliding_attention"} or windows < kinds.count("sliding_attention"):
+        return None
+    layers = range(config.num_hidden_layers)
+    whole = set(witness.rules) == set(layers) and _close(found, expected)
+    return tuple(witness.rules[layer] for layer in layers) if whole else None
+
+
+def _blocks(model, tokens: Tensor, positions: Tensor, lengths: tuple[int, ...], expected: Tensor, rules) -> bool:
+    """Whether `blocks` knows the model's layers and gives the expected hidden states."""
+    whole = tokens.device.type == "cpu" and expected.dtype in (torch.float32, torch.float64)
+    if not whole or not blocks.known(model.base_model, rules):
         return False
-    return witness.layers == set(range(config.num_hidden_layers)) and _close(found, expected)
+    plan = attention.packed(lengths, tokens.device)
+    return _close(blocks.run(model.base_model, rules, tokens, positions, plan), expected, 1e-5)
 
 
-def _close(found: Tensor, expected: Tensor) -> bool:
-    """Equal up to rounding: 1e-3 of the largest value in float32, 5e-2 in half precision."""
-    tolerance = 5e-2 if expected.dtype in (torch.bfloat16, torch.float16) else 1e-3
+def _close(found: Tensor, expected: Tensor, tolerance: float = 1e-3) -> bool:
+    """Equal up to rounding: this part of the largest value, 5e-2 in half precision."""
+    if expected.dtype in (torch.bfloat16, torch.float16):
+        tolerance = 5e-2
     if found.shape != expected.shape:
         return False
     return float((found.to(expected.dtype) - expected).abs().max()) <= tolerance * float(expected.abs().max())
