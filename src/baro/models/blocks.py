@@ -70,9 +70,8 @@ def known(base, rules: Items[Rule]) -> bool:
     """Whether a trunk has the parts known here and no others; whether they compute the same is for others to try."""
     if _children(base) != {"embed_tokens", "layers", "norm", "rotary_emb"} or len(rules) != len(base.layers):
         return False
-    if any(rule.dropout or rule.softcap is not None for rule in rules) or getattr(
-        base.config, "attention_dropout", 0.0
-    ):
+    dropped: float = getattr(base.config, "attention_dropout", None) or 0.0
+    if dropped or any(rule.softcap is not None for rule in rules):
         return False
     return all(_known(layer) for layer in base.layers)
 
