@@ -6,6 +6,7 @@ The incidents are public: transformers#34191 is github.com/huggingface/transform
 from __future__ import annotations
 
 import adapters
+import blocks
 import compare
 import curation
 import data
@@ -30,6 +31,7 @@ MUTANTS: list[Mutant] = [
     *health.MUTANTS,
     *compare.MUTANTS,
     *speed.MUTANTS,
+    *blocks.MUTANTS,
     *people.MUTANTS,
     *watch.MUTANTS,
 ]

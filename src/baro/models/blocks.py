@@ -22,8 +22,8 @@ from torch.nn.functional import silu
 
 from baro.models.attention import Plan, Rule
 
-BLOCK = 1 << 20
-"""Bytes of a projection of the MLP that a block of tokens has, for each thread: half of a usual second-level cache."""
+BLOCK = 1 << 21
+"""Bytes of a projection of the MLP that a block of tokens has, for each thread: about a second-level cache."""
 
 LEAST = 64
 """Tokens of a block at least: with fewer, the products get slow."""
