@@ -266,6 +266,17 @@ def test_merging_a_reward_model_keeps_head_and_scale(base, tokenizer, make_row, 
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
 
 
+def test_all_linear_layers_are_taken_where_blocks_bear_the_same_names():
+    """CTRL calls the layers of its MLP 0 and 2, as it does its blocks."""
+    from transformers import CTRLConfig, CTRLLMHeadModel
+
+    model = CTRLLMHeadModel(CTRLConfig(vocab_size=50, n_positions=16, n_embd=16, n_layer=3, n_head=2, dff=24))
+    names = adapters.target_names(model, ["all-linear"])
+    layers = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)} - {"lm_head"}
+    hit = {full for full, _ in model.named_modules() for name in names if full == name or full.endswith(f".{name}")}
+    assert hit == layers
+
+
 def test_a_base_that_nobody_has_is_named(base, tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     model = load.language_model(base(), **LIKE, lora=Lora())

@@ -13,6 +13,7 @@ import groups
 import health
 import methods
 import people
+import prompts
 import pure
 import rooms
 import speed
@@ -31,5 +32,6 @@ MUTANTS: list[Mutant] = [
     *compare.MUTANTS,
     *speed.MUTANTS,
     *people.MUTANTS,
+    *prompts.MUTANTS,
     *watch.MUTANTS,
 ]
