@@ -50,8 +50,13 @@ def test_a_prompt_that_fills_the_context_stops_a_run_before_its_first_step(train
 def test_prompts_that_fill_the_context_can_be_left_out(train, rows, model):
     short, long = [{"prompt": f"Colour of the {thing}?"} for thing in ("cat", "hat")], {"prompt": "red " * 2000}
     both = train("rejection", "both", dataset=[rows("both", [short[0], long, short[1]])], on_bad_row="skip")
-    assert any("1 of 3 prompts fill the context" in line for line in both.said)
+    assert any(line.startswith("1 of 3 prompts are left out: ") and "both.jsonl:2" in line for line in both.said)
+    (line,) = map(json.loads, (both.folder / "skipped_rows.jsonl").read_text().splitlines())
+    assert line["where"].endswith("both.jsonl:2")
+    assert line["row"]["prompt"][0]["content"] == long["prompt"]
+    assert "context of 64 tokens" in line["reason"]
     alone = train("rejection", "alone", dataset=[rows("alone", short)])
     assert both.log == alone.log
+    assert not (alone.folder / "skipped_rows.jsonl").exists()
     with pytest.raises(DataError, match="nothing can be added"):
         train("rejection", "none", dataset=[rows("none", [long])], on_bad_row="skip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -29,6 +30,7 @@ NOUNS: dict[Callable[..., Dataset], Noun] = {
     read_preferences: "preferences",
     read_prompts: "prompts",
 }
+SKIPPED = "skipped_rows.jsonl"
 AT_ONCE = 128  # rows that are rendered together
 ROWS, LETTERS, RENDERED = 20_000, 20_000_000, 1_000  # looked at before a run, in each file: a few seconds
 
@@ -64,14 +66,19 @@ def with_room(prompts: list[Prompt], config, run, tokenizer: Any) -> list[Prompt
     if context is None:
         return prompts
     tokens = list(chain.from_iterable(render_prompts(tokenizer, some) for some in batched(prompts)))
-    kept = [row for row, ids in zip(prompts, tokens, strict=True) if len(ids) < context]
-    if not kept or config.on_bad_row == "error":
+    full = [row for row, ids in zip(prompts, tokens, strict=True) if len(ids) >= context]
+    if config.on_bad_row == "error" or len(full) == len(prompts):
         refuse_full(zip(prompts, tokens, strict=True), context, ", or leave such rows out with on_bad_row=skip")
-    if len(kept) < len(prompts):
-        run.say(
-            f"{len(prompts) - len(kept):,} of {len(prompts):,} prompts fill the context of {context:,} and are left out"
-        )
-    return kept
+    if full:
+        reason = f"the prompt fills the model's context of {context:,} tokens"
+        run.say(f"{len(full):,} of {len(prompts):,} prompts are left out: {reason} (the first: {full[0].where})")
+        if dist.main_rank():
+            with (Path(config.output_dir) / SKIPPED).open("a", encoding="utf-8") as file:
+                for row in full:
+                    asked = {"prompt": [turn.as_dict() for turn in row.messages], **row.columns}
+                    line = {"where": row.where, "reason": reason, "row": asked}
+                    file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    return [row for row, ids in zip(prompts, tokens, strict=True) if len(ids) < context]
 
 
 def stream(noun: Noun, config, run, tokenizer: Any = None) -> Collection:
@@ -96,7 +103,7 @@ def batched(rows: Iterable) -> Iterator[list]:
 
 
 def _mixed(part: Callable[..., tuple], noun: Noun | None, config, run, tokenizer: Any) -> Collection:
-    skipped = Path(config.output_dir) / "skipped_rows.jsonl" if dist.main_rank() else None
+    skipped = Path(config.output_dir) / SKIPPED if dist.main_rank() else None
     options = {"columns": config.columns or None, "format": config.format, "max_samples": config.max_samples}
     weights = config.dataset_weights or [1.0]
     if all(weight == 1 for weight in weights):
