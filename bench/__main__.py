@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,8 +17,8 @@ from bench.table import show
 WORKS = (*tasks.UNITS, "growth")
 
 
-def main() -> None:
-    """Read the arguments and run what they ask for."""
+def main() -> int:
+    """Read the arguments and run what they ask for; returns how many works failed, which stops none of the others."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("work", nargs="*", metavar="WORK", help=f"{', '.join(WORKS)}; default: all")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of every side, after one of warm-up")
@@ -28,12 +29,14 @@ def main() -> None:
     asked = parser.parse_args()
     unknown = set(asked.work) - set(WORKS)
     if unknown or asked.rounds < 1:
-        parser.error(f"unknown work: {', '.join(sorted(unknown))}" if unknown else "--rounds is at least 1")
+        what = f"unknown work: {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}"
+        parser.error(what if unknown else "--rounds is at least 1")
+    failed = 0
     for work in asked.work or WORKS:
         if work == "growth":
-            measure(asked)
+            failed += not measure(asked)
             continue
-        reason = unavailable(work)
+        reason = unavailable(work, asked.sides)
         if reason:
             print(f"{work}: left out, {reason}")
             continue
@@ -43,12 +46,14 @@ def main() -> None:
                 found = compare(work, asked, Path(folder))
             except FailedError as problem:
                 print(f"{work}: {problem}")
+                failed += 1
                 continue
         keep(f"{work} {asked.size} {asked.threads} threads", found)
         show(work, asked, found)
+    return failed
 
 
 if __name__ == "__main__":
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    main()
+    sys.exit(min(main(), 1))

@@ -31,9 +31,9 @@ class FailedError(Exception):
     """A side ended, or the sides do not compute the same."""
 
 
-def unavailable(work: str) -> str:
+def unavailable(work: str, sides: list[str]) -> str:
     """Why a work cannot be compared here; empty when it can."""
-    if work == "ppo" and not OLD_TRL.exists():
+    if work == "ppo" and set(sides) - {"baro"} and not OLD_TRL.exists():
         return "TRL 1.8.0 is not installed: make bench/.venv-trl-1.8/ready"
     return ""
 
@@ -47,16 +47,23 @@ class Side:
     rounds: list[dict[str, float]]
 
     def ask(self, what: str) -> dict[str, Any]:
-        """Send a line, read the answer."""
+        """Send a line, read the answer.
+
+        Raises:
+            FailedError: the process has ended, or said something else.
+        """
         assert self.process.stdin is not None
-        if what:
-            self.process.stdin.write(what + "\n")
-            self.process.stdin.flush()
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise FailedError(f"{self.name} ended: {_last_words(self.process)}")
-        return json.loads(line)
+        line = ""
+        try:
+            if what:
+                self.process.stdin.write(what + "\n")
+                self.process.stdin.flush()
+            line = self.process.stdout.readline()
+            return json.loads(line)
+        except (BrokenPipeError, ValueError):
+            words = f"said {line.strip()!r}" if line else f"ended: {_last_words(self.process)}"
+            raise FailedError(f"{self.name} {words}") from None
 
     def summary(self) -> dict[str, Any]:
         """Median rate, spread and what was measured."""
@@ -89,7 +96,11 @@ def start(side: str, work: str, asked, folder: Path) -> Side:
     )
     process.log = log  # type: ignore[attr-defined]
     found = Side(side, process, [])
-    found.ask("")
+    try:
+        found.ask("")
+    except FailedError:
+        stop(found)
+        raise
     return found
 
 

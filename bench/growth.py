@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import tasks
-from bench.compare import start, stop
+from bench.compare import FailedError, start, stop
 from bench.figures import draw
 from bench.results import keep
 from bench.world import SHAPES
@@ -43,15 +43,29 @@ def point(side: str, axis: str, value: int | str, asked: Namespace, folder: Path
     return {"rate": max(turn["units"] / turn["seconds"] for turn in rounds), "peak_bytes": memory}
 
 
-def measure(asked: Namespace) -> None:
-    """Every axis, written as it is done; then the drawing."""
-    for axis, given in AXES.items():
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        with TemporaryDirectory() as folder:
-            for side, values in zip(("baro", "trl"), given, strict=True):
-                for value in values if side in asked.sides else ():
-                    at = found.setdefault(side, {})[str(value)] = point(side, axis, value, asked, Path(folder))
-                    figures = f"{at['rate']:9,.0f} tokens/s {at['peak_bytes'] / 2**20:8,.0f} MiB"
-                    print(f"{axis} {value:>5} {side:5} {figures}", flush=True)
+def measure(asked: Namespace) -> bool:
+    """Every axis, written as it is done; then the drawing. Returns whether all of them could be measured."""
+    failed = False
+    for axis in AXES:
+        try:
+            found = measured(axis, asked)
+        except FailedError as problem:
+            print(f"growth by {axis}: {problem}")
+            failed = True
+            continue
         keep(f"growth {axis} {asked.threads} threads", {"sides": found, "seconds": "CPU" if asked.busy else "wall"})
-    print(draw(asked.threads))
+    if not failed and "baro" in asked.sides:
+        print(draw(asked.threads))
+    return not failed
+
+
+def measured(axis: str, asked: Namespace) -> dict[str, dict[str, dict[str, Any]]]:
+    """Side → point → figures of one axis, printed as they are known."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    with TemporaryDirectory() as folder:
+        for side, values in zip(("baro", "trl"), AXES[axis], strict=True):
+            for value in values if side in asked.sides else ():
+                at = found.setdefault(side, {})[str(value)] = point(side, axis, value, asked, Path(folder))
+                figures = f"{at['rate']:9,.0f} tokens/s {at['peak_bytes'] / 2**20:8,.0f} MiB"
+                print(f"{axis} {value:>5} {side:5} {figures}", flush=True)
+    return found

@@ -276,6 +276,34 @@ def test_merging_a_reward_model_keeps_head_and_scale(base, tokenizer, make_row, 
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
 
 
+def test_all_linear_layers_are_taken_where_blocks_bear_the_same_names():
+    """CTRL calls the layers of its MLP 0 and 2, as it does its blocks."""
+    from transformers import CTRLConfig, CTRLLMHeadModel
+
+    model = CTRLLMHeadModel(CTRLConfig(vocab_size=50, n_positions=16, n_embd=16, n_layer=3, n_head=2, dff=24))
+    names = adapters.target_names(model, ["all-linear"])
+    layers = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)} - {"lm_head"}
+    hit = {full for full, _ in model.named_modules() for name in names if full == name or full.endswith(f".{name}")}
+    assert hit == layers
+
+
+def test_a_base_that_nobody_has_is_named(base, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    model = load.language_model(base(), **LIKE, lora=Lora())
+    load.save(model, tokenizer, tmp_path / "adapter")
+    (tmp_path / "adapter" / "adapter_base.json").unlink()
+    config = tmp_path / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "nobody/nothing"}))
+    for use in (
+        lambda: load.merge(tmp_path / "adapter", tmp_path / "out"),
+        lambda: load.language_model(tmp_path / "adapter", **LIKE),
+        lambda: load.reward_model(tmp_path / "adapter", **LIKE, lora=Lora()),
+    ):
+        with pytest.raises(BaroError, match="no such folder here, and the hub gave nothing") as problem:
+            use()
+        assert problem.value.where == "nobody/nothing"
+
+
 def test_what_cannot_be_merged_is_refused(base, tokenizer, tmp_path):
     folder = base()
     load.save(load.language_model(folder, **LIKE, lora=Lora()), tokenizer, tmp_path / "adapter")

@@ -14,6 +14,7 @@ import groups
 import health
 import methods
 import people
+import prompts
 import pure
 import rooms
 import speed
@@ -33,5 +34,6 @@ MUTANTS: list[Mutant] = [
     *speed.MUTANTS,
     *blocks.MUTANTS,
     *people.MUTANTS,
+    *prompts.MUTANTS,
     *watch.MUTANTS,
 ]

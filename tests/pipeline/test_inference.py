@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from baro.core.errors import BaroError, ConfigError
+from baro.core.errors import BaroError, ConfigError, DataError
 from baro.engine.config import load
 from baro.pipeline import inference
 
@@ -61,6 +61,28 @@ def test_stop_texts_end_answers_and_do_not_belong_to_them(sampled):
         assert end or stop not in text
     with pytest.raises(ConfigError, match="empty"):
         sampled(stop=[""])
+
+
+IMPOSSIBLE = ["num_generations=0", "temperature=-1.0", "top_k=-1", "top_p=0", "top_p=2", "min_p=-0.1", "max_samples=0"]
+
+
+@pytest.mark.parametrize("words", [*IMPOSSIBLE, "max_completion_length=0"])
+def test_settings_that_no_answer_can_be_drawn_with_are_refused(whole, words):
+    given = [f"model={whole[1] / 'sft'}", f"dataset={whole[1] / 'world' / 'prompts.jsonl'}", "out=answers.jsonl"]
+    key, value = words.split("=")
+    with pytest.raises(ConfigError, match=rf"{key}: found '{value}', expected a number (greater|less) than"):
+        load(inference.Sample, None, [*given, words])
+
+
+def test_a_prompt_that_fills_the_context_is_named_before_the_model_is_loaded(sampled, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "language_model", lambda *_, **__: pytest.fail("the model is loaded all the same"))
+    context = json.loads((whole[1] / "sft" / "config.json").read_text())["max_position_embeddings"]
+    file = tmp_path / "long.jsonl"
+    asked = [json.dumps({"prompt": "ab " * count}) for count in (1, 2 * context, 1, 3 * context)]
+    file.write_text("\n".join(asked) + "\n")
+    with pytest.raises(DataError, match=rf"context is {context}: .* Of all, 2 are that long") as problem:
+        sampled(dataset=[file])
+    assert problem.value.where.endswith("long.jsonl:2")
 
 
 def test_greedy_answers_are_those_of_plain_transformers(sampled, whole):

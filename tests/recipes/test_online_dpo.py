@@ -94,3 +94,9 @@ def test_where_all_answers_score_alike_nothing_is_learnt(train, functions, tenso
     assert run.steps == []
     start, end = tensors(model), tensors(run.folder)
     assert all(torch.equal(start[name], end[name]) for name in start)
+
+
+@pytest.mark.parametrize(("size", "k"), [(8, 16), (8, 3)])
+def test_a_rollout_holds_whole_groups(train, size, k):
+    with pytest.raises(ValueError, match=f"rollout_batch_size={size} is no multiple of num_generations={k}"):
+        train("online_dpo", rollout_batch_size=size, num_generations=k)

@@ -1,6 +1,7 @@
 """The data of a stage: looked over before the first step, named by the user, mixed by weights."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,28 @@ def test_columns_formats_and_weights(train, rows, world, model):
         "read as alpaca: instruction, output → 4 conversations × 2",
         "read as alpaca: instruction, output → 8 conversations × 0.5",
     ]
+
+
+@pytest.mark.parametrize("method", ["rejection", "group", "ppo", "online_dpo"])
+def test_a_prompt_that_fills_the_context_stops_a_run_before_its_first_step(train, rows, model, method, monkeypatch):
+    monkeypatch.setattr(f"baro.recipes.{method}.language_model", lambda *_, **__: pytest.fail("a model is loaded"))
+    context = json.loads((Path(model) / "config.json").read_text())["max_position_embeddings"]
+    file = rows("long", [{"prompt": "Colour of the cat?"}, {"prompt": "red " * 2 * context}])
+    with pytest.raises(DataError, match=rf"context is {context}: nothing can be added.*on_bad_row=skip") as problem:
+        train(method, dataset=[file])
+    assert problem.value.where.endswith("long.jsonl:2")
+
+
+def test_prompts_that_fill_the_context_can_be_left_out(train, rows, model):
+    short, long = [{"prompt": f"Colour of the {thing}?"} for thing in ("cat", "hat")], {"prompt": "red " * 2000}
+    both = train("rejection", "both", dataset=[rows("both", [short[0], long, short[1]])], on_bad_row="skip")
+    assert any(line.startswith("1 of 3 prompts are left out: ") and "both.jsonl:2" in line for line in both.said)
+    (line,) = map(json.loads, (both.folder / "skipped_rows.jsonl").read_text().splitlines())
+    assert line["where"].endswith("both.jsonl:2")
+    assert line["row"]["prompt"][0]["content"] == long["prompt"]
+    assert "context of 64 tokens" in line["reason"]
+    alone = train("rejection", "alone", dataset=[rows("alone", short)])
+    assert both.log == alone.log
+    assert not (alone.folder / "skipped_rows.jsonl").exists()
+    with pytest.raises(DataError, match="nothing can be added"):
+        train("rejection", "none", dataset=[rows("none", [long])], on_bad_row="skip")

@@ -45,8 +45,8 @@ def merge(adapter: str, out: str) -> None:
 @app.command()
 def chat(
     model: str,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
-    max_new_tokens: Annotated[int, typer.Option(help="Longest answer, tokens.")] = 256,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.7,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, tokens.")] = 256,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
 ) -> None:
     """Talk to a model. /system TEXT, /regenerate, /model PATH, /surprise, /new and /quit are understood."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from baro.core.errors import DataError
 from baro.core.types import Answer, Sequence
 from baro.data.packing import micro_batches
 from baro.data.records import Prompt
@@ -61,12 +62,36 @@ def answers(
     """
     sampling = Sampling(temperature, top_k, top_p, min_p, max_new_tokens, end_tokens(tokenizer))
     tokens, stopped = render_prompts(tokenizer, prompts), stopping(tokenizer, stop) if stop else None
+    refuse_full(zip(prompts, tokens, strict=True), context_of(model.config))
     how: dict[str, Any] = {"samples": samples, "seed": seed, "first_row": first_row, "progress": progress}
     drawn = sample(model, tokens, sampling=sampling, stopped=stopped, **how)
     return [
         [_answered(tokenizer, prompt, ids, answer, stop) for answer in row]
         for prompt, ids, row in zip(prompts, tokens, drawn, strict=True)
     ]
+
+
+def context_of(config) -> int | None:
+    """Tokens of a prompt and its answer that a model of this configuration reads at most; None: any number."""
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def refuse_full(rows: Iterable[tuple[Prompt, list[int]]], context: int | None, hint: str = "") -> None:
+    """Refuse prompts that leave no room for an answer.
+
+    Args:
+        rows: prompts and their token ids. context: see `context_of`. hint: what else can be done about it.
+
+    Errors: DataError naming the first of them, how long it is, and how many there are.
+    """
+    full = [(row, len(tokens)) for row, tokens in rows if context is not None and len(tokens) >= context]
+    if full:
+        (first, size), others = full[0], f" Of all, {len(full):,} are that long." if len(full) > 1 else ""
+        raise DataError(
+            f"the prompt has {size:,} tokens and the model's context is {context:,}: nothing can be added.{others}",
+            where=first.where,
+            hint=f"Shorten the prompt{hint}.",
+        )
 
 
 def _answered(tokenizer, prompt: Prompt, ids: list[int], answer: Answer, stop: Items[str]) -> Answered:

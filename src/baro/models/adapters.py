@@ -321,8 +321,9 @@ def target_names(model, wanted: Items[str] | None) -> tuple[str, ...]:
         chosen = _peft().utils.constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
         wanted = chosen.get(model.config.get_text_config().model_type, [])
         wanted = [name for name in wanted if name in known] or ["all-linear"]
-    if list(wanted) == ["all-linear"]:
-        return tuple(known)
+    if list(wanted) == ["all-linear"]:  # a name that other modules have too ("0") would take them along
+        plain = [name for name in known if set(_hit(model, [name])) <= set(inner)]
+        return (*plain, *sorted(full for full in inner if full.rpartition(".")[2] not in plain))
     for name in wanted:
         hit = _hit(model, [name])
         if not hit or not set(hit) <= set(inner):

@@ -122,22 +122,45 @@ def merge(path: str | Path, out: str | Path) -> None:
     target = Path(out).expanduser()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BaroError("the merged model would be written over what is here.", where=str(out), hint="Name a new one.")
-    from transformers import AutoConfig
-
-    kept = AutoConfig.from_pretrained(adapters.base_of(path)).dtype or torch.float32
+    kept = configuration(path).dtype or torch.float32
     build = reward_model if adapters.has_head(path) else language_model
     save(build(path, dtype=str(kept).removeprefix("torch."), device="cpu"), load_tokenizer(path), target)
 
 
+def configuration(path: str | Path):
+    """The configuration of a model, of an adapter that of its base; no weight is read.
+
+    Errors: BaroError when there is none.
+    """
+    from transformers import AutoConfig
+
+    origin = adapters.base_of(path)
+    folder = Path(origin).expanduser()
+    try:
+        return AutoConfig.from_pretrained(folder if folder.is_dir() else origin)
+    except (OSError, ValueError, KeyError) as problem:
+        raise _absent(origin, "a model", problem) from problem
+
+
+def _absent(path: str | Path, what: str, problem: Exception) -> BaroError:
+    there = Path(path).expanduser().is_dir()
+    found = "it cannot be loaded" if there else "no such folder here, and the hub gave nothing"
+    return BaroError(
+        f"expected {what}; {found}: {_first_line(problem)}",
+        where=str(path),
+        hint="Models are folders with config.json and *.safetensors; check the path or the name.",
+    )
+
+
 def _base(path: str | Path, place: dict[str, Any]):
     """The frozen base of `path`, in the class it was saved as; once in memory, whoever asks."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     origin = adapters.base_of(path)
     folder = Path(origin).expanduser()
 
     def load():
-        kinds = AutoConfig.from_pretrained(origin).architectures or [""]
+        kinds = configuration(origin).architectures or [""]
         scoring = "SequenceClassification" in kinds[0]
         auto = AutoModelForSequenceClassification if scoring else AutoModelForCausalLM
         model = _load(auto, origin, "a language or reward model", place["dtype"])[0].to(place["device"])
@@ -292,12 +315,7 @@ def _load(auto, path: str | Path, what: str, dtype: torch.dtype, **options) -> t
             **options,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as problem:
-        found = "it cannot be loaded" if folder.is_dir() else "no such folder here, and the hub gave nothing"
-        raise BaroError(
-            f"expected {what}; {found}: {_first_line(problem)}",
-            where=str(path),
-            hint="Models are folders with config.json and *.safetensors; check the path or the name.",
-        ) from problem
+        raise _absent(path, what, problem) from problem
     finally:
         logging.set_verbosity(verbosity)
         logging.enable_progress_bar()

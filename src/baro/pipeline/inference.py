@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -17,13 +18,13 @@ from baro.core.errors import ConfigError, DataError
 from baro.data.packing import documents_to_blocks
 from baro.data.read import read_prompts, read_tasks, read_texts, write_jsonl
 from baro.data.records import Dialogue, Message, Prompt
-from baro.data.templates import render_all, render_texts
+from baro.data.templates import render_all, render_prompts, render_texts
 from baro.engine.config import ExistingPath, Settings
-from baro.evals.answers import Answered, answers
+from baro.evals.answers import Answered, answers, context_of, refuse_full
 from baro.evals.compare import measure, score_answers
 from baro.evals.likelihood import likelihood
 from baro.evals.tasks import score_tasks
-from baro.models.load import language_model, load_tokenizer
+from baro.models.load import configuration, language_model, load_tokenizer
 from baro.recipes.scoring import by_function, by_model
 from baro.recipes.settings import ModelPath
 from baro.rewards.ensemble import Combine, averaged, combine, disagreement
@@ -42,16 +43,18 @@ class Sample(Settings):
     """Prompts."""
     out: Path
     """JSON lines: the prompt's row with `completions`."""
-    num_generations: int = 1
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    max_completion_length: int = 256
+    num_generations: int = Field(default=1, ge=1)
+    temperature: float = Field(default=1.0, ge=0)
+    """0 is greedy."""
+    top_k: int = Field(default=0, ge=0)
+    """0: all tokens."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    max_completion_length: int = Field(default=256, ge=1)
     """Tokens."""
     stop: list[str] = []
     """Texts at the first of which an answer ends; they do not belong to it."""
-    max_samples: int | None = None
+    max_samples: int | None = Field(default=None, ge=1)
     """Use the first prompts only."""
     seed: int = 0
     device: str = "auto"
@@ -95,10 +98,10 @@ class Evaluate(Settings):
     reward_model: ModelPath | None = None
     reference: ModelPath | None = None
     """A model that KL and wins are measured against."""
-    max_samples: int | None = 512
+    max_samples: int | None = Field(default=512, ge=1)
     """Rows of each file that are used; the first ones."""
-    temperature: float = 1.0
-    max_completion_length: int = 64
+    temperature: float = Field(default=1.0, ge=0)
+    max_completion_length: int = Field(default=64, ge=1)
     seed: int = 0
     out: Path | None = None
     """Also write the figures as JSON."""
@@ -111,8 +114,9 @@ def sample(config: Sample) -> None:
     if not all(config.stop):
         raise ConfigError("a stop text is empty: every answer would end before it began.", where="stop")
     prompts = read_prompts(config.dataset, max_samples=config.max_samples).rows
+    tokenizer, context = load_tokenizer(config.model), context_of(configuration(config.model))
+    refuse_full(zip(prompts, render_prompts(tokenizer, prompts), strict=True), context)
     model = language_model(config.model, dtype=config.dtype, device=config.device).eval()
-    tokenizer = load_tokenizer(config.model)
     config.out.parent.mkdir(parents=True, exist_ok=True)
     with config.out.open("w", encoding="utf-8") as file:
         for start in track(range(0, len(prompts), CHUNK), description="sampling"):

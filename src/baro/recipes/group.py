@@ -84,10 +84,6 @@ class Config(Rewarded):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.rollout_batch_size % self.num_generations:
-            raise ValueError(
-                f"rollout_batch_size={self.rollout_batch_size} is no multiple of num_generations={self.num_generations}"
-            )
         if self.beta and not self.kl_in_reward and self.kl_estimator == "k1":
             raise ValueError("kl_estimator=k1 in the loss has no gradient on average: use k2 or k3, or kl_in_reward")
         if self.soft_punish_cache is not None and self.soft_punish_cache > self.max_completion_length:

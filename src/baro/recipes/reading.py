@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -15,9 +16,13 @@ from baro.data.doctor.examine import examine
 from baro.data.doctor.registry import Setting
 from baro.data.find import find
 from baro.data.read import Dataset, read_dialogues, read_preferences, read_prompts, read_texts, streamed
+from baro.data.records import Prompt
 from baro.data.store import Store
+from baro.data.templates import render_prompts
 from baro.data.weights import Mixture
 from baro.engine import dist
+from baro.evals.answers import context_of, refuse_full
+from baro.models.load import configuration
 
 NOUNS: dict[Callable[..., Dataset], Noun] = {
     read_texts: "texts",
@@ -25,6 +30,7 @@ NOUNS: dict[Callable[..., Dataset], Noun] = {
     read_preferences: "preferences",
     read_prompts: "prompts",
 }
+SKIPPED = "skipped_rows.jsonl"
 AT_ONCE = 128  # rows that are rendered together
 ROWS, LETTERS, RENDERED = 20_000, 20_000_000, 1_000  # looked at before a run, in each file: a few seconds
 
@@ -35,6 +41,8 @@ def read(reader: Callable[..., Dataset], config, run, tokenizer: Any = None) -> 
     Rows that cannot be used stop the run, or are left out and written to skipped_rows.jsonl (on_bad_row). The doctor
     looks at the data first (check_data): its errors stop the run, its warnings are said and kept in data_check.json.
 
+    Prompts that fill the model's context count as such rows, unless an environment writes them anew.
+
     Args:
         tokenizer: the model's, with which the doctor renders rows; None to leave that out.
     """
@@ -43,7 +51,34 @@ def read(reader: Callable[..., Dataset], config, run, tokenizer: Any = None) -> 
         found = reader(paths, on_bad_row=config.on_bad_row, skipped_to=skipped, **options)
         return found.rows, found.description
 
-    return list(_mixed(part, NOUNS.get(reader), config, run, tokenizer))
+    rows = list(_mixed(part, NOUNS.get(reader), config, run, tokenizer))
+    asked = reader is read_prompts and tokenizer is not None and config.environment is None
+    return with_room(rows, config, run, tokenizer) if asked else rows
+
+
+def with_room(prompts: list[Prompt], config, run, tokenizer: Any) -> list[Prompt]:
+    """The prompts that leave room for an answer in the context of config.model_name_or_path.
+
+    Raises:
+        DataError: there is another; with on_bad_row=skip: there is none of them.
+    """
+    context = context_of(configuration(config.model_name_or_path))
+    if context is None:
+        return prompts
+    tokens = list(chain.from_iterable(render_prompts(tokenizer, some) for some in batched(prompts)))
+    full = [row for row, ids in zip(prompts, tokens, strict=True) if len(ids) >= context]
+    if config.on_bad_row == "error" or len(full) == len(prompts):
+        refuse_full(zip(prompts, tokens, strict=True), context, ", or leave such rows out with on_bad_row=skip")
+    if full:
+        reason = f"the prompt fills the model's context of {context:,} tokens"
+        run.say(f"{len(full):,} of {len(prompts):,} prompts are left out: {reason} (the first: {full[0].where})")
+        if dist.main_rank():
+            with (Path(config.output_dir) / SKIPPED).open("a", encoding="utf-8") as file:
+                for row in full:
+                    asked = {"prompt": [turn.as_dict() for turn in row.messages], **row.columns}
+                    line = {"where": row.where, "reason": reason, "row": asked}
+                    file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    return [row for row, ids in zip(prompts, tokens, strict=True) if len(ids) < context]
 
 
 def stream(noun: Noun, config, run, tokenizer: Any = None) -> Collection:
@@ -58,13 +93,17 @@ def stream(noun: Noun, config, run, tokenizer: Any = None) -> Collection:
 
 def stored(config, rows: Iterable, render: Callable[[list], list[Sequence]]) -> Store:
     """Rows as token ids in files in the run's folder, a few of them in memory at a time."""
+    return Store(Path(config.output_dir), chain.from_iterable(map(render, batched(rows))))
+
+
+def batched(rows: Iterable) -> Iterator[list]:
+    """The rows, a few at a time."""
     left = iter(rows)
-    some: Iterator[list] = iter(lambda: list(islice(left, AT_ONCE)), [])
-    return Store(Path(config.output_dir), chain.from_iterable(map(render, some)))
+    return iter(lambda: list(islice(left, AT_ONCE)), [])
 
 
 def _mixed(part: Callable[..., tuple], noun: Noun | None, config, run, tokenizer: Any) -> Collection:
-    skipped = Path(config.output_dir) / "skipped_rows.jsonl" if dist.main_rank() else None
+    skipped = Path(config.output_dir) / SKIPPED if dist.main_rank() else None
     options = {"columns": config.columns or None, "format": config.format, "max_samples": config.max_samples}
     weights = config.dataset_weights or [1.0]
     if all(weight == 1 for weight in weights):

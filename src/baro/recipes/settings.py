@@ -180,6 +180,13 @@ class Rewarded(Method):
         return self
 
     @model_validator(mode="after")
+    def _rollouts_are_whole_groups(self) -> Self:
+        size, k = getattr(self, "rollout_batch_size", 0), getattr(self, "num_generations", 1)
+        if size % k:
+            raise ValueError(f"rollout_batch_size={size} is no multiple of num_generations={k}")
+        return self
+
+    @model_validator(mode="after")
     def _has_something_to_score_with(self) -> Self:
         rewards = len(self.reward_funcs) + (self.reward_model_name_or_path is not None)
         if not rewards and self.environment is None:
