@@ -34,7 +34,7 @@ def zst(content: bytes) -> bytes:
         ("a.json", json.dumps(ROWS).encode(), ""),
         ("a.txt", LINES, "a.txt is JSON lines, and is read so"),
         ("a.data", LINES, "a.data is JSON lines, and is read so"),
-        ("a.jsonl", gzip.compress(LINES), "a.jsonl is packed with gzip, and is read so"),
+        ("a.jsonl", gzip.compress(LINES, mtime=0), "a.jsonl is packed with gzip, and is read so"),
         ("a.jsonl.gz", LINES, "a.jsonl.gz is not packed with gzip, and is read so"),
         ("a.jsonl.gz", zst(LINES), "a.jsonl.gz is packed with zstd, and is read so"),
         ("a.jsonl.zst", zst(LINES), ""),
