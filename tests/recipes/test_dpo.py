@@ -129,7 +129,8 @@ def test_prompt_positions_receive_no_gradient_from_above(rendered, model, settin
     from baro.recipes import dpo
 
     config = dpo.Config(**settings("dpo") | {"output_dir": tmp_path})
-    policy, kept = language_model(model, dtype="float32", device="cpu", recompute=True).eval(), []  # every state is made
+    # layers that are recomputed make every state, not only those asked about
+    policy, kept = language_model(model, dtype="float32", device="cpu", recompute=True).eval(), []
     policy.model.norm.register_forward_hook(lambda _, __, output: output.retain_grad() or kept.append(output))
     batch = replace(pairs(rendered), shared=())
     batch.extra["reference"] = torch.zeros(16)
