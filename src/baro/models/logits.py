@@ -18,8 +18,8 @@ CHUNK = 1 << 22
 LEAST = 512
 """Rows made at a time, however large the vocabulary: with fewer, adding to the weight's gradient costs most."""
 
-KEEP = 1 << 24
-"""Up to so many logits (64 MiB in float32) are kept for the backward pass; beyond, they are computed again."""
+KEEP = 1 << 25
+"""Up to so many logits (128 MiB in float32) are kept for the backward pass; beyond, they are computed again."""
 
 
 @dataclass(frozen=True, eq=False)
