@@ -1,4 +1,4 @@
-"""Bugs in layers that are computed in blocks of tokens."""
+"""Bugs in layers that are computed in blocks of tokens, and in attention segment by segment."""
 
 from __future__ import annotations
 
@@ -71,5 +71,37 @@ MUTANTS = [
         old="or is_view(model))",
         new=")",
         test="models/test_adapters.py::test_a_fresh_adapter_changes_no_bit",
+    ),
+    Mutant(
+        name="answers and their prompt are added without their shares",
+        incident="T26 prefix sharing",
+        file="models/segments.py",
+        old="output[:, :, rows] *= (total[:, :, rows] - both).exp_()[..., None]",
+        new="output[:, :, rows] *= 0.5",
+        test="models/test_segments.py::test_outputs_and_gradients_are_those_of_the_definition",
+    ),
+    Mutant(
+        name="a prompt learns from its first answer alone",
+        incident="T26 prefix sharing, gradient of the keys",
+        file="models/segments.py",
+        old="places = (rows, seen, seen)",
+        new="places = (rows, rows, rows)",
+        test="models/test_segments.py::test_outputs_and_gradients_are_those_of_the_definition",
+    ),
+    Mutant(
+        name="an answer asks another prompt",
+        incident="T26 sequences see each other",
+        file="models/segments.py",
+        old="first, last = starts[owner], starts[owner] + common",
+        new="first, last = starts[0], starts[0] + common",
+        test="models/test_segments.py::test_outputs_and_gradients_are_those_of_the_definition",
+    ),
+    Mutant(
+        name="windows are forgotten where sequences attend one by one",
+        incident="T30 sliding windows",
+        file="models/attention.py",
+        old="far = rule.window is None or rule.window >= max(length for _, length in self.buckets)",
+        new="far = True",
+        test="models/test_segments.py::test_rules_it_does_not_know_are_left_to_blocks",
     ),
 ]

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from baro.models import invariant
+from baro.models import invariant, segments
+from baro.models.segments import Segments, divide
 
 NAME = "baro"
 
@@ -66,15 +67,19 @@ class Packed:
         moves: between the R tokens and the places of the blocks; None when the row already is one block.
         kept: (R,) int64, the tokens of the row that are computed. None in both when nothing is shared.
         home: (T,) int64, which of the R each token of the row is.
+        segments: a cheaper way to the same on a CPU, for layers that see all that is before them.
     """
 
     buckets: tuple[tuple[int, int], ...]
     moves: Moves | None = None
     kept: Tensor | None = None
     home: Tensor | None = None
+    segments: Segments | None = None
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """See `Plan.attend`."""
+        if self.segments is not None and self._plain(rule):
+            return segments.attend(query, key, value, self.segments, rule.scaling)
         parts = [part.squeeze(0).transpose(0, 1) for part in (query, key, value)]
         if self.moves is not None:
             parts = [_In.apply(part, self.moves) for part in parts]
@@ -87,6 +92,11 @@ class Packed:
         if self.moves is not None:
             output = _Out.apply(output, self.moves)
         return output.unsqueeze(0)
+
+    def _plain(self, rule: Rule) -> bool:
+        """Whether every token sees all tokens of its sequence before it, by products and a softmax alone."""
+        far = rule.window is None or rule.window >= max(length for _, length in self.buckets)
+        return far and rule.softcap is None and not rule.dropout and not invariant.active()
 
 
 class Moves(NamedTuple):
@@ -153,9 +163,10 @@ def packed(lengths: tuple[int, ...], device: torch.device, shared: tuple[tuple[i
         place[tokens[real]] = filled + np.flatnonzero(real)
         source.append(np.where(real, tokens, 0).ravel())
         filled += real.size
+    one_by_one = _cheaper(divide(lengths, shared), shapes) if device.type == "cpu" else None
     if not shared:
         to, back = _on(device, np.concatenate(source), place)
-        return Packed(tuple(shapes), Moves(to, back, None, None))
+        return Packed(tuple(shapes), Moves(to, back, None, None), segments=one_by_one)
     same = np.arange(len(place))  # the token of the row that each token is
     for start, (owner, length) in zip(starts, shared, strict=True):
         if length:
@@ -163,7 +174,14 @@ def packed(lengths: tuple[int, ...], device: torch.device, shared: tuple[tuple[i
     kept, home = np.unique(same, return_inverse=True)
     again = np.flatnonzero(same != np.arange(len(same)))
     moves = Moves(*_on(device, home[np.concatenate(source)], place[kept], place[again], home[again]))
-    return Packed(tuple(shapes), moves, *_on(device, kept, home))
+    left, stands = _on(device, kept, home)
+    return Packed(tuple(shapes), moves, left, stands, one_by_one)
+
+
+def _cheaper(segments: Segments, buckets: Items[tuple[int, int]]) -> Segments | None:
+    """The segments, if they cost less than padded blocks of these (rows, length)."""
+    padded = sum(rows * length * (length + 32) + _CALL for rows, length in buckets)
+    return segments if segments.cost() + _CALL * segments.calls() < padded else None
 
 
 def _on(device: torch.device, *arrays: np.ndarray) -> Iterator[Tensor]:
