@@ -117,3 +117,16 @@ def test_gradients_reach_shared_tokens_from_every_place():
     plan = packed((4, 3, 4), torch.device("cpu"), ((0, 0), (0, 2), (0, 3)))
     inputs = [torch.randn(1, heads, 6, 4, dtype=torch.float64, requires_grad=True) for heads in (2, 1, 1)]
     assert torch.autograd.gradcheck(lambda q, k, v: plan.attend(0, q, k, v, PLAIN), inputs)
+
+
+def test_a_plan_first_needed_while_sampling_serves_training():
+    """Tensors made in inference mode cannot be kept for a gradient; plans are kept for whoever comes next."""
+    rule, lengths = Rule(None, 3, None, 0.0), (41, 7)
+    attention.packed.cache_clear()
+    attention._band.cache_clear()
+    parts = [torch.randn(1, 2, sum(lengths), 4, requires_grad=True) for _ in "qkv"]
+    with torch.inference_mode():
+        expected = packed(lengths, torch.device("cpu")).attend(0, *parts, rule)
+    found = packed(lengths, torch.device("cpu")).attend(0, *parts, rule)
+    assert torch.equal(found, expected)
+    assert all(part.isfinite().all() for part in torch.autograd.grad(found.sum(), parts))

@@ -16,6 +16,7 @@ import people
 import pure
 import rooms
 import speed
+import stores
 import watch
 from mutant import Mutant
 
@@ -30,6 +31,7 @@ MUTANTS: list[Mutant] = [
     *health.MUTANTS,
     *compare.MUTANTS,
     *speed.MUTANTS,
+    *stores.MUTANTS,
     *people.MUTANTS,
     *watch.MUTANTS,
 ]
