@@ -119,14 +119,16 @@ def test_gradients_reach_shared_tokens_from_every_place():
     assert torch.autograd.gradcheck(lambda q, k, v: plan.attend(0, q, k, v, PLAIN), inputs)
 
 
-def test_a_plan_first_needed_while_sampling_serves_training():
-    """Tensors made in inference mode cannot be kept for a gradient; plans are kept for whoever comes next."""
-    rule, lengths = Rule(None, 3, None, 0.0), (41, 7)
+def test_what_is_first_needed_while_sampling_serves_training():
+    """Autograd refuses to keep tensors made in inference mode; plans and masks are kept for whoever comes next."""
+    cpu = torch.device("cpu")
     attention.packed.cache_clear()
     attention._band.cache_clear()
-    parts = [torch.randn(1, 2, sum(lengths), 4, requires_grad=True) for _ in "qkv"]
     with torch.inference_mode():
-        expected = packed(lengths, torch.device("cpu")).attend(0, *parts, rule)
-    found = packed(lengths, torch.device("cpu")).attend(0, *parts, rule)
-    assert torch.equal(found, expected)
-    assert all(part.isfinite().all() for part in torch.autograd.grad(found.sum(), parts))
+        plan, mask = packed((41, 7, 7), cpu, ((0, 0), (0, 3), (0, 0))), attention._band(41, 3, cpu)
+    kept = [mask, plan.kept, plan.home, *plan.moves]
+    assert not any(tensor.is_inference() for tensor in kept)
+    assert packed((41, 7, 7), cpu, ((0, 0), (0, 3), (0, 0))) is plan
+    rows = torch.randn(len(plan.kept), 4, requires_grad=True)
+    rows.index_select(0, plan.home).sum().backward()
+    assert rows.grad.sum() == len(plan.home) * 4

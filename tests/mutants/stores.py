@@ -137,6 +137,6 @@ MUTANTS = [
         file="models/attention.py",
         old="@torch.inference_mode(False)  # a plan",
         new="# a plan",
-        test="models/test_attention.py::test_a_plan_first_needed_while_sampling_serves_training",
+        test="models/test_attention.py::test_what_is_first_needed_while_sampling_serves_training",
     ),
 ]

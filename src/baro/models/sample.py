@@ -212,10 +212,8 @@ def _until_finished(slots: Slots, wanted: list[Wanted], progress: Callable[[int,
 class Slots:
     """The sequences being continued, and the ones that wait.
 
-    A pass runs without gradients, in inference mode: what it computes goes nowhere but into the draws.
-
     `step` and `leave` alternate while it is `busy`; between them answers may be put into `waiting` and be `dropped`.
-    The model must be in eval mode.
+    The model must be in eval mode. Tensors of a pass are for inference alone; what outlives it must not be made there.
 
     Args:
         slots: sequences continued at a time.
