@@ -62,7 +62,7 @@ def test_what_was_stored_is_found_after_everything_that_happens_to_a_store():
         stay = [slot for slot in range(len(held)) if draws.random() > 0.04]
         sizes = [held[slot][0].shape[1] for slot in stay]
         seats = seated(stay, sizes)
-        store.move(stay, seats, max(sizes, default=0))
+        store.move(stay, seats, sizes)
         held = [held[stay[seats.index(slot)]] for slot in range(len(stay))]
         new = [tokens(draws.choice([1, 30, 90])) for _ in range(draws.randrange(2)) if len(held) < 6]
         kept = max((part[0].shape[1] for part in held), default=0)

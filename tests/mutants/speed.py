@@ -44,7 +44,7 @@ MUTANTS = [
         name="an answer given the slot of a finished one goes on with its keys",
         incident="T32 slot refill",
         file="models/sample.py",
-        old="    store.move(held, seats, max(lengths, default=0))\n",
+        old="    store.move(held, seats, lengths)\n",
         new="",
         test="models/test_sample.py::test_the_sampler_believes_what_the_trainer_believes",
     ),

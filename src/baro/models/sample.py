@@ -361,5 +361,5 @@ class Slots:
 def _moved(store: Store, items: list[Kept], held: list[int], lengths: list[int]) -> list[Kept]:
     """Move what stays of a store to its first slots, see `store.seated`; the items in the order of their slots."""
     seats = seated(held, lengths)
-    store.move(held, seats, max(lengths, default=0))
+    store.move(held, seats, lengths)
     return [item for _, item in sorted(zip(seats, items, strict=True), key=lambda pair: pair[0])]

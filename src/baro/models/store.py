@@ -148,12 +148,21 @@ class Store:
         tokens = slice(self.end - count, self.end)
         return keys[slot, :, :, tokens].transpose(1, 2), values[slot, :, tokens]
 
-    def move(self, held: Items[int], seats: Items[int], kept: int) -> None:
-        """Bring the last `kept` tokens in the slots `held` into the slots `seats`, read before any is written."""
-        moves = [(old, new) for old, new in zip(held, seats, strict=True) if old != new]
-        for pair in self.layers.values() if moves else ():
-            for axis, stored in ((3, pair[0]), (2, pair[1])):
-                used = stored.narrow(axis, self.end - kept, kept)
-                found = [used[old].clone() for old, _ in moves]
-                for (_, new), part in zip(moves, found, strict=True):
-                    used[new].copy_(part)
+    def move(self, held: Items[int], seats: Items[int], lengths: Items[int]) -> None:
+        """Bring sequences of these lengths from the slots `held` into the slots `seats`."""
+        moves = {new: (old, size) for old, new, size in zip(held, seats, lengths, strict=True) if old != new}
+        order = []
+        while moves:
+            read = {old for old, _ in moves.values()}
+            free = [new for new in moves if new not in read]
+            order += [(*moves.pop(new), new) for new in free]
+            if not free:
+                break
+        for pair in self.layers.values() if moves or order else ():
+            for axis, stored in ((2, pair[0]), (1, pair[1])):
+                for old, size, new in order:
+                    start = self.end - size
+                    stored[new].narrow(axis, start, size).copy_(stored[old].narrow(axis, start, size))
+                circle = [stored[old].clone() for old, _ in moves.values()]  # these overwrite one another
+                for new, part in zip(moves, circle, strict=True):
+                    stored[new].copy_(part)
