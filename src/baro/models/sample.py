@@ -295,7 +295,8 @@ class Slots:
     def share(self, new: list[Wanted]) -> list[Wanted]:
         """Find the shared prompts of these, or begin them; one of each prompt that is to be computed, in order."""
         rows, known = Counter(item.row for item in new), dict[int, Prompt]()
-        rows.update(item.row for item in list(self.waiting)[:1])
+        if self.waiting:
+            rows[self.waiting[0].row] += 1
         if self.open:
             known[self.open[0].row] = self.open[0]
         fresh = dict[int, Wanted]()
