@@ -117,3 +117,18 @@ def test_gradients_reach_shared_tokens_from_every_place():
     plan = packed((4, 3, 4), torch.device("cpu"), ((0, 0), (0, 2), (0, 3)))
     inputs = [torch.randn(1, heads, 6, 4, dtype=torch.float64, requires_grad=True) for heads in (2, 1, 1)]
     assert torch.autograd.gradcheck(lambda q, k, v: plan.attend(0, q, k, v, PLAIN), inputs)
+
+
+def test_what_is_first_needed_while_sampling_serves_training():
+    """Autograd refuses to keep tensors made in inference mode; plans and masks are kept for whoever comes next."""
+    cpu = torch.device("cpu")
+    attention.packed.cache_clear()
+    attention._band.cache_clear()
+    with torch.inference_mode():
+        plan, mask = packed((41, 7, 7), cpu, ((0, 0), (0, 3), (0, 0))), attention._band(41, 3, cpu)
+    kept = [mask, plan.kept, plan.home, *plan.moves]
+    assert not any(tensor.is_inference() for tensor in kept)
+    assert packed((41, 7, 7), cpu, ((0, 0), (0, 3), (0, 0))) is plan
+    rows = torch.randn(len(plan.kept), 4, requires_grad=True)
+    rows.index_select(0, plan.home).sum().backward()
+    assert rows.grad.sum() == len(plan.home) * 4

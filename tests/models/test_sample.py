@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from baro.core.errors import BaroError, DataError
-from baro.models import forward
+from baro.core.types import Answer
+from baro.models import attention, forward, store
 from baro.models import sample as module
 from baro.models.draw import draw, stream, uniforms
 from baro.models.sample import Sampling, sample
@@ -99,6 +100,83 @@ def test_samples_of_a_prompt_share_one_prefill(make, monkeypatch):
     fed.clear()
     sample(model, [[9, 10, 11, 12]], sampling=Sampling(max_new_tokens=3), samples=6)
     assert fed == [4, 6, 6]
+
+
+@pytest.mark.invariant("I9", "I40")
+@pytest.mark.incident("T32")
+@pytest.mark.parametrize("samples", [1, 3])
+def test_sequences_of_all_lengths_come_and_go(make, as_batch, monkeypatch, samples):
+    """Forty prompts through twelve slots in groups: each slot changes hands, columns run out, groups are split anew."""
+    monkeypatch.setattr(store, "CALL", 5)
+    model, draws = make("llama", max_position_embeddings=400), random.Random(0)
+    asked = [[draws.randrange(8, 67) for _ in range(draws.choice([1, 10, 30, 100]))] for _ in range(40)]
+    wide = Sampling(max_new_tokens=60, end_tokens=(2, 5))
+    answers = sample(model, asked, sampling=wide, samples=samples, seed=1, slots=12)
+    trained = forward.token_log_probs(model, as_batch(asked, answers))
+    torch.testing.assert_close(log_probs_of(answers), trained.detach(), rtol=0, atol=1e-9)
+
+
+@pytest.mark.invariant("I9")
+def test_answers_to_few_and_to_many_of_a_prompt_go_on_side_by_side(make):
+    """As people ask: one answer here, five there; some no longer wait for theirs. Each is what it is alone."""
+    model, asked, counts = make("gemma2"), prompts(9), [1, 5, 1, 2, 6, 1, 3, 1, 2]
+    support(model)
+    wanted = [
+        module.Wanted(row, number, asked[row], 12, stream(3, row, number), RANDOM)
+        for row, count in enumerate(counts)
+        for number in range(count)
+    ]
+    slots, steps = module.Slots(model, 5), 0
+    slots.waiting.extend(wanted)
+    while slots.busy:
+        slots.step()
+        steps += 1
+        for item in slots.live:
+            item.dropped = item.row == 4 and item.number > 2 and steps > 8
+        slots.leave()
+        assert len(slots.prompts) <= len(slots.live) + 6
+    slots.settle()
+    assert slots.prompts == []
+    for row, count in enumerate(counts):
+        alone = sample(model, [asked[row]], sampling=RANDOM, samples=count, seed=3, first_row=row)
+        found = [item.tokens for item in wanted if item.row == row]
+        whole = [answer.tokens for answer in alone[0]]
+        assert found[:3] == whole[:3]
+        assert all(one == two[: len(one)] for one, two in zip(found, whole, strict=True))
+
+
+def test_a_prompt_of_several_answers_lies_there_once(make):
+    model = make("llama", max_position_embeddings=400)
+    support(model)
+    slots = module.Slots(model, 8)
+    for row in range(2):
+        slots.waiting.extend(
+            module.Wanted(row, number, [9] * 300, 4, stream(0, row, number), RANDOM) for number in range(4)
+        )
+    with torch.no_grad():
+        slots.step()
+    assert [prompt.row for prompt in slots.prompts] == [0, 1]
+    assert [item.stored for item in slots.live] == [0] * 8
+    assert slots.own.length == store.BLOCK
+    assert slots.shared.slots == 2
+
+
+@pytest.mark.invariant("I40")
+def test_training_goes_on_after_sampling_as_if_nothing_had_been(architecture, make, as_batch):
+    """What a model or its attention keeps between calls must serve training too."""
+    asked = [[9, 10, 11], list(range(12, 26)), [30] * 9, [31, 32]]
+    given = [[Answer(prompt[-1:], [0.0], ended=False)] for prompt in asked]
+
+    def gradients(sampled: bool):
+        model = make(architecture)
+        attention._band.cache_clear()
+        if sampled:
+            sample(model, asked, sampling=RANDOM, seed=1)
+        forward.token_log_probs(model, as_batch([prompt[:-1] for prompt in asked], given)).sum().backward()
+        return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+
+    for one, two in zip(gradients(True), gradients(False), strict=True):
+        assert torch.equal(one, two)
 
 
 def test_finished_rows_leave_and_waiting_ones_take_their_slots(make, monkeypatch):

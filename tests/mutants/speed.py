@@ -44,8 +44,8 @@ MUTANTS = [
         name="an answer given the slot of a finished one goes on with its keys",
         incident="T32 slot refill",
         file="models/sample.py",
-        old="live[hole] = self.live[source]",
-        new="live[hole] = self.live[source]\n            moved = moved[:0]",
+        old="    store.move(held, seats, lengths)\n",
+        new="",
         test="models/test_sample.py::test_the_sampler_believes_what_the_trainer_believes",
     ),
     Mutant(

@@ -18,6 +18,7 @@ import prompts
 import pure
 import rooms
 import speed
+import stores
 import watch
 from mutant import Mutant
 
@@ -33,6 +34,7 @@ MUTANTS: list[Mutant] = [
     *compare.MUTANTS,
     *speed.MUTANTS,
     *blocks.MUTANTS,
+    *stores.MUTANTS,
     *people.MUTANTS,
     *prompts.MUTANTS,
     *watch.MUTANTS,

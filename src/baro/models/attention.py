@@ -12,7 +12,6 @@ attention computes, from the mask transformers builds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from functools import lru_cache
@@ -184,8 +183,9 @@ def _cheaper(segments: Segments, buckets: Items[tuple[int, int]]) -> Segments | 
     return segments if segments.cost() + _CALL * segments.calls() < padded else None
 
 
-def _on(device: torch.device, *arrays: np.ndarray) -> Iterator[Tensor]:
-    return (torch.from_numpy(array).to(device) for array in arrays)
+@torch.inference_mode(False)  # a plan is kept, and may be used in training next
+def _on(device: torch.device, *arrays: np.ndarray) -> list[Tensor]:
+    return [torch.from_numpy(array).to(device) for array in arrays]
 
 
 def bucket(lengths: Items[int], *, call: int) -> list[list[int]]:
@@ -212,6 +212,7 @@ def bucket(lengths: Items[int], *, call: int) -> list[list[int]]:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _band(length: int, window: int, device: torch.device) -> Tensor:
     """(length, length) bool: True where the key is the query itself or one of the window - 1 tokens before it."""
     place = torch.arange(length, device=device)

@@ -112,7 +112,7 @@ def _inverse(weights: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
     if tokens % _SPAN:
         weights = torch.nn.functional.pad(weights, (0, _SPAN - tokens % _SPAN))
     spans = weights.view(rows, -1, _SPAN)
-    reached = spans.sum(2, dtype=torch.float64).cumsum(1)
+    reached = spans.sum(2).double().cumsum(1)
     target = uniform * reached[:, -1]
     span = (reached <= target[:, None]).sum(1, keepdim=True).clamp_(max=reached.shape[1] - 1)
     inside = spans.gather(1, span[:, :, None].expand(-1, -1, _SPAN)).squeeze(1).double()

@@ -2,16 +2,18 @@
 
 Slots hold the sequences being continued. Every pass feeds one row: the newest token of each live sequence, and the
 prompts that have just been given a slot, end to end. A finished answer leaves at once and the next prompt takes its
-place. Samples of one prompt share its prefill. What is drawn depends on (seed, row, sample, step) alone, see `draw`.
+place. Samples of one prompt share its prefill, and its keys and values as long as one of them is being continued. What
+is drawn depends on (seed, row, sample, step) alone, see `draw`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,15 +22,18 @@ from torch import Tensor
 from baro.core.errors import ConfigError, DataError
 from baro.core.types import Answer
 from baro.models import attention, trunk
-from baro.models.cache import Arrivals, Cache, Step
+from baro.models.cache import Arrivals, Step
 from baro.models.draw import Sampling, draw, stream, uniforms
 from baro.models.fallback import generate
 from baro.models.layout import for_few_rows
 from baro.models.logits import head_of
 from baro.models.noted import Noted, noted
+from baro.models.store import Store, seated
 from baro.models.support import support
 
 __all__ = ["Sampling", "Slots", "Wanted", "fitting", "limit", "sample"]
+
+Kept = TypeVar("Kept")
 
 PREFILL = 8192
 """Prompt tokens in one pass, unless a single prompt is longer."""
@@ -128,6 +133,14 @@ def fitting(model, length: int) -> int:
     return max(1, min(MOST, room // (token * max(length, 1))))
 
 
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """The prompt of a row, computed once for several answers."""
+
+    row: int
+    tokens: list[int]
+
+
 @dataclass(eq=False)
 class Wanted:
     """One answer: what it continues, and what has been drawn.
@@ -140,6 +153,7 @@ class Wanted:
         tops: None, or how many of the most probable tokens to note in `noted` at every step.
         stopped: as in `sample`.
         dropped: nobody waits for it any more; it leaves its slot.
+        shared: the prompt, where it is not this answer's alone.
     """
 
     row: int
@@ -151,9 +165,15 @@ class Wanted:
     tops: int | None = None
     stopped: Callable[[list[int]], bool] | None = None
     dropped: bool = False
+    shared: Prompt | None = None
     tokens: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     noted: list[Noted] = field(default_factory=list)
+
+    @property
+    def stored(self) -> int:
+        """How many tokens lie in its own slot, once it has one: the newest has not been fed yet."""
+        return len(self.tokens) - 1 + (0 if self.shared else len(self.prompt))
 
     def finished(self) -> bool:
         """Whether nothing is to be added."""
@@ -190,10 +210,10 @@ def _until_finished(slots: Slots, wanted: list[Wanted], progress: Callable[[int,
 
 
 class Slots:
-    """The sequences being continued, in slots 0 … B - 1 without holes, and the ones that wait.
+    """The sequences being continued, and the ones that wait.
 
     `step` and `leave` alternate while it is `busy`; between them answers may be put into `waiting` and be `dropped`.
-    The model must be in eval mode, and gradients off.
+    The model must be in eval mode. Tensors of a pass are for inference alone; what outlives it must not be made there.
 
     Args:
         slots: sequences continued at a time.
@@ -204,23 +224,34 @@ class Slots:
         self.model, self.slots, self.prefill = model, slots, prefill or PREFILL
         self.head = head_of(model)
         self.waiting, self.live = deque[Wanted](), list[Wanted]()
-        self.cache = Cache(slots)
-        self.first_logits: dict[int, Tensor] = {}  # row → (V,), while samples of that prompt wait
+        self.held: list[int] = []  # the slot of each live answer
+        self.own, self.shared = Store(slots), Store(0)
+        self.prompts: list[Prompt] = []  # in the order of their slots in `shared`
+        self.open: tuple[Prompt, Tensor] | None = None  # which the next that waits continues, and its (V,) logits
 
     @property
     def busy(self) -> bool:
         """Whether an answer is unfinished."""
         return bool(self.waiting or self.live)
 
+    @torch.inference_mode()
     def step(self) -> None:
         """One pass: the first that wait are given the free slots, and every live answer its next token."""
-        continued = len(self.live)
-        self.choose(self.forward(continued, self.admit()))
+        self.settle()
+        self.choose(self.forward(self.admit()))
+
+    def settle(self) -> None:
+        """Close the holes that finished answers have left, and those of prompts that nobody continues any more."""
+        needed = {item.shared for item in self.live} | {self.open and self.open[0]}
+        held = [slot for slot, prompt in enumerate(self.prompts) if prompt in needed]
+        prompts = [self.prompts[slot] for slot in held]
+        self.prompts = _moved(self.shared, prompts, held, [len(prompt.tokens) for prompt in prompts])
+        self.live = _moved(self.own, self.live, self.held, [item.stored for item in self.live])
 
     def admit(self) -> list[Wanted]:
         """Give free slots to the first that wait, as long as their prompts fit into one pass."""
         free, room, new = self.slots - len(self.live), self.prefill, list[Wanted]()
-        rows = {item.row for item in self.live}
+        rows = {self.open[0].row} if self.open else set()
         while self.waiting and len(new) < free:
             item = self.waiting[0]
             cost = 0 if item.row in rows else len(item.prompt)
@@ -231,64 +262,77 @@ class Slots:
             new.append(self.waiting.popleft())
         return new
 
-    def forward(self, continued: int, new: list[Wanted]) -> Tensor:
+    def forward(self, new: list[Wanted]) -> Tensor:
         """One pass; (B, V) logits of the next token of every live sequence, the new ones appended to the old."""
-        old = self.live
-        homes = {item.row: slot for slot, item in enumerate(old) if item.row in self.first_logits}
-        slot_of = {id(item): continued + index for index, item in enumerate(new)}
-        shared = [item for item in new if item.row in homes]
-        fresh: dict[int, list[Wanted]] = {}
-        for item in new:
-            if item.row not in homes:
-                fresh.setdefault(item.row, []).append(item)
-        self.cache.reserve(max(len(item.prompt) + len(item.tokens) + 1 for item in (*old, *new)))
-        self.copy([(homes[item.row], slot_of[id(item)], len(item.prompt)) for item in shared])
+        old, read, found = self.live, len(self.prompts), dict[int, Tensor]()
+        if self.open:
+            found[self.open[0].row] = self.open[1]
+        fresh = self.share(new)
+        places = [
+            (self.shared, self.prompts.index(item.shared), len(item.prompt))
+            if item.shared
+            else (self.own, len(old) + new.index(item), len(item.prompt))
+            for item in fresh
+        ]
+        lengths = [len(prompt.tokens) for prompt in self.prompts]
+        self.shared.fit(len(lengths), max(lengths, default=0), max(lengths[:read], default=0))
+        self.own.advance(
+            max(1, *(item.stored + 1 for item in (*old, *new))), max((item.stored for item in old), default=0)
+        )
         if old or fresh:
-            logits = self.passed(old, list(fresh.values()), slot_of)
-            found = {row: logits[len(old) + index] for index, row in enumerate(fresh)}
+            logits = self.passed(old, fresh, places, lengths[:read])
+            found |= {item.row: logits[len(old) + index] for index, item in enumerate(fresh)}
         else:
-            logits, found = torch.empty(0), {}
-        self.live = [*old, *new]
-        rows = [self.first_logits[item.row] if item.row in homes else found[item.row] for item in new]
-        waiting = {item.row for item in self.waiting}
-        self.first_logits = {row: kept for row, kept in {**self.first_logits, **found}.items() if row in waiting}
+            logits = torch.empty(0)
+        self.live, self.held = [*old, *new], list(range(len(old) + len(new)))
         if not new:
             return logits
-        return torch.cat([logits[: len(old)], torch.stack(rows)]) if old else torch.stack(rows)
+        last = new[-1].shared
+        self.open = (last, found[last.row]) if last and self.waiting and self.waiting[0].row == last.row else None
+        rows = torch.stack([found[item.row] for item in new])
+        return torch.cat([logits[: len(old)], rows]) if old else rows
 
-    def passed(self, old: list[Wanted], fresh: list[list[Wanted]], slot_of: dict[int, int]) -> Tensor:
-        """Run the model on the newest tokens of `old` and the prompts of `fresh`; logits of both."""
+    def share(self, new: list[Wanted]) -> list[Wanted]:
+        """Find the shared prompts of these, or begin them; one of each prompt that is to be computed, in order."""
+        rows, known = Counter(item.row for item in new), dict[int, Prompt]()
+        if self.waiting:
+            rows[self.waiting[0].row] += 1
+        if self.open:
+            known[self.open[0].row] = self.open[0]
+        fresh = dict[int, Wanted]()
+        for item in new:
+            if item.row not in known:
+                fresh.setdefault(item.row, item)
+                if rows[item.row] > 1:
+                    known[item.row] = Prompt(item.row, item.prompt)
+                    self.prompts.append(known[item.row])
+            item.shared = known.get(item.row)
+        return list(fresh.values())
+
+    def passed(
+        self, old: list[Wanted], fresh: list[Wanted], where: list[tuple[Store, int, int]], lengths: list[int]
+    ) -> Tensor:
+        """Run the model on the newest tokens of `old` and the prompts of `fresh`; logits of both.
+
+        Args:
+            where: each of these prompts goes, see `Arrivals`. lengths: of the shared prompts that are there already.
+        """
         device = self.model.device
         places = [len(item.prompt) + len(item.tokens) - 1 for item in old]
-        tokens, positions = [item.tokens[-1] for item in old], list(places)
-        asked, taken, slots, at = list(range(len(old))), list[int](), list[int](), list[int]()
-        start = 0
-        for items in fresh:
-            prompt = items[0].prompt
-            tokens += prompt
-            positions += range(len(prompt))
-            for item in items:
-                taken += range(start, start + len(prompt))
-                slots += [slot_of[id(item)]] * len(prompt)
-                at += range(len(prompt))
-            start += len(prompt)
-            asked.append(len(old) + start - 1)
+        tokens, positions, asked = [item.tokens[-1] for item in old], list(places), list(range(len(old)))
+        for item in fresh:
+            tokens += item.prompt
+            positions += range(len(item.prompt))
+            asked.append(len(tokens) - 1)
         arrivals = None
         if fresh:
-            plan = attention.packed(tuple(len(items[0].prompt) for items in fresh), device)
-            arrivals = Arrivals(plan, *torch.tensor([taken, slots, at], device=device))
-        next_places = torch.tensor(places, dtype=torch.int64, device=device)
-        step = Step(self.cache, next_places, max(places, default=0) + 1, arrivals)
+            arrivals = Arrivals(attention.packed(tuple(len(item.prompt) for item in fresh), device), where)
+        slots = {prompt: slot for slot, prompt in enumerate(self.prompts)}
+        homes = [slots[item.shared] if item.shared else None for item in old]
+        step = Step(self.own, [item.stored + 1 for item in old], self.shared, lengths, homes, arrivals, device)
         row = torch.tensor([tokens, positions], device=device)
         wanted = torch.tensor(asked, device=device) if fresh else None
         return self.head.logits(trunk.run(self.model, row[0], row[1], step, wanted))
-
-    def copy(self, moves: list[tuple[int, int, int]]) -> None:
-        """Copy (from, to, tokens) between slots."""
-        if moves:
-            sources, targets, lengths = zip(*moves, strict=True)
-            device = self.model.device
-            self.cache.copy(torch.tensor(sources, device=device), torch.tensor(targets, device=device), max(lengths))
 
     def choose(self, logits: Tensor) -> None:
         """Draw the next token of every live sequence."""
@@ -308,15 +352,15 @@ class Slots:
                 item.noted += noted(logits[slot : slot + 1], item.tokens[-1:], item.tops)
 
     def leave(self) -> bool:
-        """Take finished sequences out, and close the holes with the last ones; whether there were any."""
-        stay = [slot for slot, item in enumerate(self.live) if not item.finished()]
-        if len(stay) == len(self.live):
-            return False
-        holes = sorted(set(range(len(stay))) - set(stay))
-        moved = [slot for slot in stay if slot >= len(stay)]
-        live = self.live[: len(stay)]
-        for source, hole in zip(moved, holes, strict=True):
-            live[hole] = self.live[source]
-        self.copy([(s, h, len(live[h].prompt) + len(live[h].tokens) - 1) for s, h in zip(moved, holes, strict=True)])
-        self.live = live
-        return True
+        """Take finished sequences out; whether there were any. Their slots are filled by `settle`."""
+        stay = [(item, slot) for item, slot in zip(self.live, self.held, strict=True) if not item.finished()]
+        some = len(stay) < len(self.live)
+        self.live, self.held = [item for item, _ in stay], [slot for _, slot in stay]
+        return some
+
+
+def _moved(store: Store, items: list[Kept], held: list[int], lengths: list[int]) -> list[Kept]:
+    """Move what stays of a store to its first slots, see `store.seated`; the items in the order of their slots."""
+    seats = seated(held, lengths)
+    store.move(held, seats, lengths)
+    return [item for _, item in sorted(zip(seats, items, strict=True), key=lambda pair: pair[0])]
