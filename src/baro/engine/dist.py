@@ -7,6 +7,7 @@ process everything here is the identity. Sharded parameters, when there are any,
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -38,10 +39,11 @@ def start() -> None:
             )
         torch.cuda.set_device(local)
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    atexit.register(stop)  # a group that is still there when the interpreter goes may abort the process
 
 
 def stop() -> None:
-    """Leave the group `start` joined."""
+    """Leave the group that `start` joined; at the end of the process it happens by itself."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
