@@ -1,5 +1,9 @@
 """Batch invariance: what is computed for a token does not depend on what is computed beside it, to the last bit."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -38,6 +42,27 @@ def test_so_they_do_where_kernels_differ_by_shape(wide, as_batch):
     with batch_invariant():
         sampled, trained = both(wide, as_batch, slots=3)
     assert torch.equal(sampled, trained)
+
+
+ROWS = """
+import torch
+from baro.models.invariant import batch_invariant
+torch.manual_seed(0)
+rows, weight = torch.randn(100, 64), torch.randn(96, 64)
+with batch_invariant():
+    together = torch.nn.functional.linear(rows, weight)
+    assert all(torch.equal(torch.nn.functional.linear(row[None], weight)[0], one) for row, one in zip(rows, together))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I40")
+@pytest.mark.parametrize("instructions", ["SSE4_2", "AVX2", "AVX512"])
+def test_a_row_is_computed_alike_wherever_it_lies(instructions):
+    """With the kernels of smaller processors too: that library of products reads which to use as a process starts."""
+    place = os.environ | {"MKL_ENABLE_INSTRUCTIONS": instructions}
+    done = subprocess.run([sys.executable, "-c", ROWS], env=place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_which_they_do_not_otherwise(wide, as_batch):

@@ -81,6 +81,14 @@ MUTANTS = [
         test="models/test_invariant.py::test_so_they_do_where_kernels_differ_by_shape",
     ),
     Mutant(
+        name="in the exact mode a tile is a power of two",
+        incident="T33 sampler and trainer disagree",
+        file="models/invariant.py",
+        old="TILE = 48",
+        new="TILE = 32",
+        test="models/test_invariant.py::test_a_row_is_computed_alike_wherever_it_lies",
+    ),
+    Mutant(
         name="in the exact mode the sampler keeps its own formula",
         incident="T33 sampler and trainer disagree",
         file="models/draw.py",

@@ -485,11 +485,11 @@ def test_fewer_answers_than_minibatches_and_a_last_partial_rollout(train, functi
 def test_while_the_critic_warms_up_the_policy_stays(train):
     warm, plain = train("ppo", "warm", critic_warmup=2, kl_target=None), train("ppo", "plain", kl_target=None)
     per = 2 * 2  # passes and parts
-    assert [line["objective/kl"] for line in warm.steps[: 3 * per]] == [0.0] * 3 * per
+    assert max(abs(line["objective/kl"]) for line in warm.steps[: 3 * per]) < 1e-6
     assert all("policy/approxkl_avg" not in line for line in warm.steps[: 2 * per])
-    assert warm.steps[2 * per]["policy/approxkl_avg"] == 0.0
+    assert warm.steps[2 * per]["policy/approxkl_avg"] < 1e-10
     assert warm.steps[2 * per - 1]["loss/value_avg"] < warm.steps[0]["loss/value_avg"]
-    assert plain.steps[per]["objective/kl"] != 0.0
+    assert abs(plain.steps[per]["objective/kl"]) > 1e-5
 
 
 def test_an_update_that_went_too_far_ends_its_rollout(train):

@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn.functional import linear, pad
 from torch.overrides import TorchFunctionMode
 
-TILE = 32
-"""Rows of every product with a weight."""
+TILE = 48
+"""Rows of every product with a weight: whole numbers of the 4, 6, 8, 12 or 16 rows that a kernel takes at once, since
+some take what is left over with another one, which rounds otherwise."""
 
 BLOCK = 64
 """A token attends to this many keys, or a multiple of it, those behind it hidden."""
