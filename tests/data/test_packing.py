@@ -7,7 +7,7 @@ import torch
 
 from baro.core.errors import DataError
 from baro.core.types import Sequence
-from baro.data.packing import documents_to_blocks, micro_batches, pack, pair_batches, pairs
+from baro.data.packing import dealt, documents_to_blocks, micro_batches, pack, pair_batches, pairs
 
 A = Sequence([5, 6, 7], [False, True, True], "a:1")
 B = Sequence([8], [True], "b:1")
@@ -66,6 +66,26 @@ def test_micro_batches_keep_every_sequence_whatever_the_split(limit):
     assert sum(batch.count for batch in batches) == sum(row.count for row in rows)
     assert all(len(batch.tokens) <= limit.get("max_tokens", 10**9) for batch in batches)
     assert all(len(batch.lengths) <= limit.get("max_sequences", 10**9) for batch in batches)
+
+
+@pytest.mark.invariant("I3")
+@pytest.mark.parametrize("rows", [0, 1, 7, 32])
+@pytest.mark.parametrize("limit", [1, 3, 8, 40])
+def test_dealing_keeps_every_row_and_fills_no_more_groups_than_it_must(rows, limit):
+    sizes = random.Random(rows).choices(range(1, 100), k=rows)
+    groups = dealt(list(enumerate(sizes)), limit, lambda row: row[1])
+    assert sorted(row for group in groups for row in group) == list(enumerate(sizes))
+    assert len(groups) == -(-rows // limit)
+    assert all(group == sorted(group) and 0 < len(group) <= limit for group in groups)
+
+
+def test_dealt_groups_are_about_as_much_work():
+    sizes = random.Random(3).choices(range(10, 60), k=32)
+    work = [sum(group) for group in dealt(sizes, 16, lambda size: size)]
+    assert max(work) - min(work) <= 5
+    apart = [sum(sizes[:16]), sum(sizes[16:])]
+    assert max(apart) - min(apart) > 20
+    assert dealt(sizes, 32, lambda size: size) == [sizes]
 
 
 @pytest.mark.invariant("I3")

@@ -98,6 +98,21 @@ train(Path(sys.argv[1]), dropout=0.0, crash=crash)
 dist.stop()
 """
 
+FINISH = """
+import sys, time
+from baro.engine import dist
+from baro.engine.run import Run
+append = Run._append
+Run._append = lambda *words: time.sleep(0.5) or append(*words)  # a slow disk
+dist.start()
+with Run(sys.argv[1]) as run:
+    run.start(0, more=True)
+    run.log(1, {"loss": 1.0})
+    run.finish(1)
+    assert (run.folder / "metrics.jsonl").read_text().splitlines() == ['{"step": 1, "loss": 1.0}']
+dist.stop()
+"""
+
 
 def together(code: str, *arguments: str, processes: int = 2) -> list[int]:
     """Exit codes of `processes` that run `code` as torchrun would start them."""
@@ -113,6 +128,11 @@ def together(code: str, *arguments: str, processes: int = 2) -> list[int]:
 @pytest.mark.slow
 def test_sums_over_two_processes():
     assert together(SUMS) == [0, 0]
+
+
+@pytest.mark.slow
+def test_every_process_finds_all_figures_of_a_finished_run(tmp_path):
+    assert together(FINISH, str(tmp_path)) == [0, 0]
 
 
 @pytest.mark.slow

@@ -51,6 +51,15 @@ def logs(folder: Path) -> bytes:
     return (folder / "metrics.jsonl").read_bytes()
 
 
+@pytest.fixture
+def one_thread():
+    """As many threads as the processes these tests start: another number may round differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
@@ -247,7 +256,7 @@ def wait_for(process: subprocess.Popen, step: int) -> None:
 @pytest.mark.slow
 @pytest.mark.invariant("I66", "I61")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_finishes_the_step_saves_and_the_run_goes_on_from_there(tmp_path, number, code):
+def test_a_signal_finishes_the_step_saves_and_the_run_goes_on_from_there(tmp_path, one_thread, number, code):
     process = toy_process(tmp_path / "a")
     wait_for(process, 9)
     sent = time.monotonic()
@@ -299,7 +308,7 @@ def test_a_signal_after_the_last_update_stops_what_would_follow(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.invariant("I61", "I62")
-def test_killed_at_random_instants_the_run_still_ends_the_same(tmp_path):
+def test_killed_at_random_instants_the_run_still_ends_the_same(tmp_path, one_thread):
     """SIGKILL with a checkpoint at every update, ten times; then the bytes of the log are the undisturbed run's."""
     script = (
         "import sys; sys.path.insert(0, sys.argv[2]); import torch; torch.set_num_threads(1)\n"

@@ -110,7 +110,7 @@ def test_the_step_sees_both_answers_whole_and_nothing_of_the_prompt(train, eight
         for tokens, flags in zip(batch.tokens.split(batch.lengths), batch.learn.split(batch.lengths), strict=True):
             learnt.append(tokenizer.decode(tokens[flags]))
             prompts.append(tokenizer.decode(tokens[~flags]))
-    assert [batch.count for batch in seen] == [3, 3, 2]
+    assert sorted(batch.count for batch in seen) == [2, 3, 3]
     assert prompts[::2] == prompts[1::2]
     assert all(text.count("<|assistant|>") == 1 for text in prompts)
     pairs = [json.loads(line) for line in Path(eight[0]).read_text().splitlines()]

@@ -1,11 +1,12 @@
 """Sequences laid end to end in one row, without padding.
 
-Every function keeps the order it is given. Nothing here loops over tokens in Python: packing is part of every step.
+Every function but `dealt` keeps the order it is given. Nothing here loops over tokens in Python: packing is part of
+every step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
@@ -17,6 +18,7 @@ from baro.core.errors import DataError
 from baro.core.types import Batch, Sequence
 
 R = TypeVar("R", bound=tuple[Sequence, ...])
+Row = TypeVar("Row")
 
 WORTH = 16
 """Sharing prompts moves rows about in every layer; it pays from one token saved in so many."""
@@ -100,6 +102,24 @@ def pair_batches(
         DataError: one pair alone is longer than `max_tokens`.
     """
     return [_pack_pairs(group) for group in _groups(list(rows), max_tokens, max_pairs)]
+
+
+def dealt(rows: list[Row], max_rows: int, size: Callable[[Row], int]) -> list[list[Row]]:
+    """The rows of an update in as few groups of at most `max_rows` as there can be, each about as much work.
+
+    Processes wait for the one that has the most. Within a group rows keep their order.
+
+    Args:
+        size: tokens of a row.
+    """
+    groups: list[list[int]] = [[] for _ in range(-(-len(rows) // max_rows))]
+    held = [0] * len(groups)
+    sizes = [size(row) for row in rows]
+    for index in sorted(range(len(rows)), key=sizes.__getitem__, reverse=True):
+        lightest = min((g for g in range(len(groups)) if len(groups[g]) < max_rows), key=held.__getitem__)
+        groups[lightest].append(index)
+        held[lightest] += sizes[index]
+    return [[rows[index] for index in sorted(group)] for group in groups]
 
 
 def documents_to_blocks(sequences: Iterable[Sequence], block: int) -> list[Sequence]:

@@ -91,6 +91,8 @@ class _Sums:
     norm: float = 0.0
     stats: dict[str, Mean] = field(default_factory=dict)
     bad_rows: list[str] = field(default_factory=list)
+    stop: int = 0
+    """The signal that had asked a process to stop before the sums were made, 0 while none did."""
 
     @property
     def fault(self) -> str:
@@ -140,7 +142,7 @@ def fit(
     keep = lambda: _save(run, at, snapshot.capture(modules, optimiser, updates, extra), save_total_limit)  # noqa: E731
     run.start(at.step, more=at.step < total)
     while at.step < total and not reason:
-        sums = _accumulate(step, _next(updates, run, at.step, keep), modules)
+        sums = _accumulate(step, _next(updates, run, at.step, keep), modules, run)
         at.step = run.done = at.step + 1
         if sums.fault:
             _skip(run, at, sums, max_bad_updates)
@@ -153,7 +155,7 @@ def fit(
         if evaluate is not None and (last or (eval_steps and at.step % eval_steps == 0)):
             evaluation = _evaluate(evaluate, run, at.step)
         run.progress(at.step, total, text=sums.fault or f"loss {Mean(sums.total, sums.count).value:.4f}")
-        stop = max(dist.share(run.stopping))
+        stop = sums.stop if dist.world() > 1 else run.stopping
         if stop or (save_steps and (last or at.step % save_steps == 0)):
             keep()
         if stop:
@@ -172,14 +174,16 @@ def _next(updates: Updates, run: Run, step: int, keep: Callable[[], None]) -> li
         raise
 
 
-def _accumulate(step: Callable[[Batch], Loss], update: Sequence[Batch], modules: Mapping[str, nn.Module]) -> _Sums:
+def _accumulate(
+    step: Callable[[Batch], Loss], update: Sequence[Batch], modules: Mapping[str, nn.Module], run: Run
+) -> _Sums:
     """Gradients and figures of one update, summed over micro-batches and processes."""
     parameters = list(optim.trained(modules).values())
     for parameter in parameters:
         parameter.grad = None
     count = sum(batch.count for batch in update)
     if not count:
-        return _Sums()
+        return _Sums(stop=max(dist.share(run.stopping)))
     here, losses = _Sums(), []
     for batch in dist.mine(update):
         loss = step(batch.to(parameters[0].device))
@@ -192,7 +196,9 @@ def _accumulate(step: Callable[[Batch], Loss], update: Sequence[Batch], modules:
         here.bad_rows += batch.where if not isfinite(float(value)) else ()
     dist.sum_gradients(parameters)
     everywhere = _Sums(count=count, norm=float(dist.gradient_norm(parameters)))
+    here.stop = run.stopping
     for part in dist.share(here):
+        everywhere.stop = max(everywhere.stop, part.stop)
         everywhere.total += part.total
         everywhere.bad_rows += part.bad_rows
         _add(everywhere.stats, part.stats)

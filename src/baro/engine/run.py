@@ -213,10 +213,14 @@ class Run:
         self._reporters = report.open_reporters(self.report_to, self.folder, self.settings, step)
 
     def finish(self, step: int, reason: str = "") -> None:
-        """Record that the run is complete after update `step`; `reason` says why it ended before its last update."""
+        """Record that the run is complete after update `step`; `reason` says why it ended before its last update.
+
+        From here on every process finds all lines of the figures.
+        """
         self.record["finished"] = {"step": step, **({"reason": reason} if reason else {})}
         if dist.main_rank():
             self._write_record()
+        dist.barrier()
 
     def _write_record(self) -> None:
         files.replace_json(self.folder / "run.json", self.record)

@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from baro.core.types import Batch, Loss, Mean, Sequence
-from baro.data.packing import micro_batches
+from baro.data.packing import dealt, micro_batches
 from baro.data.read import read_judgements
 from baro.data.records import Judgement, Preference
 from baro.data.templates import render_pairs
@@ -117,8 +117,7 @@ class Builder:
 
     def __call__(self, rows: list[Row]) -> list[Batch]:
         point = self.point(rows)
-        chunks = [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
-        return [self.batch(chunk, point) for chunk in chunks]
+        return [self.batch(chunk, point) for chunk in dealt(rows, self.size, lambda row: len(row.own.tokens))]
 
     def batch(self, rows: list[Row], point: Tensor) -> Batch:
         """A micro-batch; it counts its answers."""

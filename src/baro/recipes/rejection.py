@@ -15,7 +15,6 @@ import torch
 from pydantic import Field
 
 from baro.core.types import Batch, Sequence
-from baro.data.packing import micro_batches
 from baro.data.read import read_prompts
 from baro.data.stream import Stream
 from baro.engine import dist, files
@@ -81,7 +80,7 @@ class Rounds:
             self.figures |= figures | {f"reward_kept_round_{number + 1}": mean}
         rows = [self.kept[index][0] for index in self.stream.at(self.position)]
         self.position += 1
-        return micro_batches(rows, max_sequences=stage.micro_size(self.config))
+        return stage.packed(self.config)(rows)
 
     def state(self) -> dict:
         """Where the updates stand, the kept answers included."""

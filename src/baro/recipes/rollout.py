@@ -12,6 +12,7 @@ import torch
 from baro.core.types import Sequence
 from baro.data.packing import micro_batches
 from baro.data.records import Prompt
+from baro.engine import dist
 from baro.models.forward import log_probs_and_entropy, token_log_probs, values
 from baro.recipes.episodes import Episode, play
 from baro.recipes.scoring import Scores
@@ -93,16 +94,19 @@ class Actor:
     def recall(self, sequences: Items[Sequence]) -> tuple[torch.Tensor, ...]:
         """(N,) each: the policy's log-probs and entropies, the reference's log-probs, the values; nats.
 
-        Without a value model the values are 0.
+        Without a value model the values are 0. Every rank computes its part; every rank gets all.
         """
-        temperature, figures = self.config.temperature, []
-        for batch in micro_batches(list(sequences), max_sequences=self.micro):
+        temperature, (first, last) = self.config.temperature, dist.part(len(sequences))
+        figures: list[tuple[torch.Tensor, ...]] = [(torch.zeros(0),) * 4]
+        for batch in micro_batches(sequences[first:last], max_sequences=self.micro):
             batch = batch.to(self.models.policy.device)
             old, entropy = log_probs_and_entropy(self.models.policy, batch, temperature=temperature)
             anchor = token_log_probs(self.models.reference, batch, temperature=temperature)
             critic = self.models.value
-            figures.append((old, entropy, anchor, torch.zeros_like(old) if critic is None else values(critic, batch)))
-        return tuple(torch.cat(column).float().cpu() for column in zip(*figures, strict=True))
+            value = torch.zeros_like(old) if critic is None else values(critic, batch)
+            figures.append(tuple(figure.float().cpu() for figure in (old, entropy, anchor, value)))
+        parts = dist.share([torch.cat(column) for column in zip(*figures, strict=True)])
+        return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
 def figures(

@@ -14,7 +14,7 @@ import torch
 
 from baro.core.errors import DataError
 from baro.core.types import Batch, Sequence
-from baro.data.packing import micro_batches, pairs
+from baro.data.packing import dealt, pack, pairs
 from baro.data.store import Store
 from baro.data.stream import Stream, Updates, steps_in
 from baro.engine import dist, files, meter, optim
@@ -99,7 +99,8 @@ def updates(config, rows: Items | Store, build: Callable[[list], list[Batch]]) -
 
 def packed(config) -> Callable[[list[Sequence]], list[Batch]]:
     """Packs an update's sequences into micro-batches."""
-    return lambda rows: micro_batches(rows, max_sequences=micro_size(config))
+    size = micro_size(config)
+    return lambda rows: [pack(group) for group in dealt(rows, size, lambda row: len(row.tokens))]
 
 
 def paired(config, extra: Callable[[list], dict[str, torch.Tensor]]) -> Callable[[list], list[Batch]]:
@@ -110,7 +111,7 @@ def paired(config, extra: Callable[[list], dict[str, torch.Tensor]]) -> Callable
     size = micro_size(config)
 
     def build(rows: list) -> list[Batch]:
-        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        chunks = dealt(rows, size, lambda row: len(row[0].tokens) + len(row[1].tokens))
         return [replace(pairs([row[:2] for row in chunk]), extra=extra(chunk)) for chunk in chunks]
 
     return build
