@@ -98,6 +98,22 @@ train(Path(sys.argv[1]), dropout=0.0, crash=crash)
 dist.stop()
 """
 
+LEAVE = """
+from pathlib import Path
+import torch
+from torch import nn
+from baro.engine import dist
+dist.start()
+parameter = nn.Parameter(torch.zeros(3))
+parameter.grad = torch.ones(3)
+dist.sum_gradients([parameter])
+torch.optim.AdamW([parameter]).step()
+threads = lambda: [file.read_text() for file in Path("/proc/self/task").glob("*/comm") if "gloo" in file.read_text()]
+assert threads()
+dist.stop()
+assert not threads(), threads()
+"""
+
 FINISH = """
 import sys, time
 from baro.engine import dist
@@ -128,6 +144,13 @@ def together(code: str, *arguments: str, processes: int = 2) -> list[int]:
 @pytest.mark.slow
 def test_sums_over_two_processes():
     assert together(SUMS) == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed in /proc")
+def test_no_thread_of_the_group_outlives_it():
+    """One that frees a tensor while the interpreter goes aborts the process: now and then, at the end of a long run."""
+    assert together(LEAVE) == [0, 0]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ process everything here is the identity. Sharded parameters, when there are any,
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -38,6 +39,9 @@ def start() -> None:
                 hint="Start torchrun with --nproc_per_node at most the number of GPUs.",
             )
         torch.cuda.set_device(local)
+    # Imported later, as every optimiser does, its default arguments would keep the group and its threads alive after
+    # `stop`, and a thread that frees a tensor while the interpreter goes aborts the process (pytorch#190489).
+    importlib.import_module("torch.distributed.nn")
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     atexit.register(stop)  # a group that is still there when the interpreter goes may abort the process
 
