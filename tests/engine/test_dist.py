@@ -98,6 +98,25 @@ train(Path(sys.argv[1]), dropout=0.0, crash=crash)
 dist.stop()
 """
 
+STOP = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+import torch
+torch.set_num_threads(1)
+from pathlib import Path
+from toy import train
+from baro.core.signals import Stopped
+from baro.engine import dist
+dist.start()
+def told(step):
+    if step == 3 and dist.rank() == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+try:
+    train(Path(sys.argv[1]), dropout=0.0, crash=told, save_steps=0)
+except Stopped as stopped:
+    sys.exit(stopped.code)
+"""
+
 LEAVE = """
 from pathlib import Path
 import torch
@@ -144,6 +163,18 @@ def together(code: str, *arguments: str, processes: int = 2) -> list[int]:
 @pytest.mark.slow
 def test_sums_over_two_processes():
     assert together(SUMS) == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I61", "I66")
+def test_a_signal_to_one_process_stops_both_after_the_same_update(tmp_path):
+    """It comes after the sums of update 3, so that both hear of it with those of update 4."""
+    assert together(STOP, str(tmp_path / "a"), str(HERE)) == [143, 143]
+    (saved,) = checkpoint.listing(tmp_path / "a" / "checkpoints")
+    assert checkpoint.step_of(saved) == 4
+    for name in ("a", "b"):
+        assert together(TRAIN, str(tmp_path / name), str(HERE), "0") == [0, 0]
+    assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (tmp_path / "b" / "metrics.jsonl").read_bytes()
 
 
 @pytest.mark.slow

@@ -132,8 +132,8 @@ MUTANTS = [
         name="the reference point of the matched answers",
         incident="T42 trl#4105",
         file="recipes/kto.py",
-        old="micro_batches([row.mismatched for row in rows], max_sequences=self.size)",
-        new="micro_batches([row.own for row in rows], max_sequences=self.size)",
+        old="mine = [row.mismatched for",
+        new="mine = [row.own for",
         test="recipes/test_kto.py::test_the_gradient_by_plain_transformers",
     ),
     Mutant(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-METHODS = ["pretrain", "sft", "reward", "dpo", "kto", "rejection", "group", "ppo"]
+METHODS = ["pretrain", "sft", "reward", "dpo", "kto", "online_dpo", "rejection", "group", "ppo"]
 EACH = """
 import importlib, json, sys
 folder, settings = sys.argv[1], json.loads(sys.argv[2])

@@ -73,7 +73,8 @@ def test_losses_without_a_reference_by_hand(train, eight, rendered, model, plain
 def test_a_tie_counts_half(train, rows, world, model, tmp_path):
     """With equal answers every implicit reward ties, in training and in the evaluation.
 
-    The model's logits are all 0: others may differ in the last digit between two places of a packed row.
+    The model's logits are all 0, and the update does not move them: others may differ in the last digit between two
+    places of a packed row.
     """
     even = shutil.copytree(model, tmp_path / "even")
     network = AutoModelForCausalLM.from_pretrained(model)

@@ -107,9 +107,11 @@ def pair_batches(
 def dealt(rows: list[Row], max_rows: int, size: Callable[[Row], int]) -> list[list[Row]]:
     """The rows of an update in as few groups of at most `max_rows` as there can be, each about as much work.
 
-    Processes wait for the one that has the most. Within a group rows keep their order.
+    Processes wait for the one that has the most. The longest row left goes to the group that holds least (Graham 1969);
+    within a group rows keep their order.
 
     Args:
+        max_rows: at least 1.
         size: tokens of a row.
     """
     groups: list[list[int]] = [[] for _ in range(-(-len(rows) // max_rows))]

@@ -155,7 +155,7 @@ def fit(
         if evaluate is not None and (last or (eval_steps and at.step % eval_steps == 0)):
             evaluation = _evaluate(evaluate, run, at.step)
         run.progress(at.step, total, text=sums.fault or f"loss {Mean(sums.total, sums.count).value:.4f}")
-        stop = sums.stop if dist.world() > 1 else run.stopping
+        stop = sums.stop if dist.world() > 1 else run.stopping  # several have to agree, and did with the sums
         if stop or (save_steps and (last or at.step % save_steps == 0)):
             keep()
         if stop:

@@ -1,6 +1,6 @@
 """Further processes of a run on one machine, started by the first one.
 
-Pre-training a small model on two idle cores, a second process gives half as much again, a second thread two thirds;
+Pre-training a small model on two idle cores, a second process gives two fifths more, a second thread three fifths;
 but threads wait for each other at every operation, processes once an update, and where another program is busy two
 threads come to a standstill (figures: docs/performance.md). `torchrun` does the same by hand.
 """

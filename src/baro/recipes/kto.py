@@ -24,6 +24,7 @@ from baro.data.packing import dealt, micro_batches
 from baro.data.read import read_judgements
 from baro.data.records import Judgement, Preference
 from baro.data.templates import render_pairs
+from baro.engine import dist
 from baro.models.forward import sequence_log_probs
 from baro.models.load import language_model, load_tokenizer
 from baro.objectives.preference import kto, kto_reference_point
@@ -109,11 +110,12 @@ class Builder:
 
     @torch.no_grad()
     def point(self, rows: list[Row]) -> Tensor:
-        """() z, nats."""
-        found = []
-        for batch in micro_batches([row.mismatched for row in rows], max_sequences=self.size):
-            found.append(sequence_log_probs(self.model, batch.to(self.model.device)).float().cpu())
-        return kto_reference_point(torch.cat(found) - torch.stack([row.reference[1] for row in rows]))
+        """() z, nats. Every rank asks the model about its part; every rank gets the point of all."""
+        mine = [row.mismatched for row in rows[slice(*dist.part(len(rows)))]]
+        batches = micro_batches(mine, max_sequences=self.size)
+        found = [sequence_log_probs(self.model, batch.to(self.model.device)).float().cpu() for batch in batches]
+        every = torch.cat(dist.share(torch.cat([torch.zeros(0), *found])))
+        return kto_reference_point(every - torch.stack([row.reference[1] for row in rows]))
 
     def __call__(self, rows: list[Row]) -> list[Batch]:
         point = self.point(rows)
@@ -151,11 +153,9 @@ def main(config: Config, display=None) -> dict:
     with stage.opened(config, display) as run:
         tokenizer = load_tokenizer(config.model_name_or_path)
         rows = rendered(config, tokenizer, stage.read(read_judgements, config, run, tokenizer), run)
-        held_out = (
-            rendered(config, tokenizer, read_judgements(config.eval_dataset).rows[:500], run)
-            if config.eval_dataset
-            else []
-        )
+        held_out = []
+        if config.eval_dataset:
+            held_out = rendered(config, tokenizer, read_judgements(config.eval_dataset).rows[:500], run)
         balance(config, rows, run)
         model = language_model(config.model_name_or_path, **config.trained)
         build = Builder(config, model.eval())  # no dropout: the reference has none

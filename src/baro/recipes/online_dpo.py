@@ -17,6 +17,7 @@ from pydantic import Field
 from baro.core.types import Batch, Sequence
 from baro.data.packing import micro_batches, pairs
 from baro.data.read import read_prompts
+from baro.engine import dist
 from baro.models.forward import sequence_log_probs
 from baro.models.load import language_model, load_tokenizer
 from baro.recipes import dpo, stage
@@ -125,13 +126,16 @@ class Memory:
 
     @torch.no_grad()
     def look(self, sequences: list[Sequence]) -> torch.Tensor:
-        """(S, 2) nats: each answer's log-prob under the policy and under the reference, at temperature 1."""
-        models, found = self.actor.models, [torch.zeros(0, 2)]
-        for batch in micro_batches(sequences, max_sequences=self.actor.micro):
+        """(S, 2) nats: each answer's log-prob under the policy and under the reference, at temperature 1.
+
+        Every rank computes its part; every rank gets all.
+        """
+        models, found, (first, last) = self.actor.models, [torch.zeros(0, 2)], dist.part(len(sequences))
+        for batch in micro_batches(sequences[first:last], max_sequences=self.actor.micro):
             there = batch.to(models.policy.device)
             both = [sequence_log_probs(model, there) for model in (models.policy, models.reference)]
             found.append(torch.stack(both, 1).float().cpu())
-        return torch.cat(found)
+        return torch.cat(dist.share(torch.cat(found)))
 
 
 def main(config: Config, display=None) -> dict:
